@@ -1,0 +1,41 @@
+// Shared by the files of net/ alone.
+#pragma once
+
+#include <event2/event.h>
+
+#include "net/loop.h"
+
+struct evdns_base;
+
+struct sl_loop {
+	struct sl_env env; // first: an env of this kind is a loop
+	struct event_base *base;
+	bool running, stopping;
+	size_t timers, sockets, watches; // alive; all zero again when the loop is freed
+
+	// resolve.c
+	struct evdns_base *dns; // NULL until the first look-up
+	size_t lookups;         // requests that evdns has not answered yet
+	struct sl_resolve *resolves;
+	const char *resolv_conf, *hosts;
+};
+
+static inline struct sl_loop *sl_loop_of(struct sl_env *env)
+{
+	return (struct sl_loop *)env;
+}
+
+// Reads the clock; at the entry of each callback that libevent makes.
+void sl_loop_wake(struct sl_loop *loop);
+
+int sl_udp_open(struct sl_env *env, const struct sl_udp_options *options,
+		const struct sl_udp_handler *handler, struct sl_udp **out, struct sl_error *error);
+size_t sl_udp_send(struct sl_udp *udp, const struct sl_udp_tx *batch, size_t count);
+void sl_udp_local(const struct sl_udp *udp, struct sl_addr *out);
+void sl_udp_stats(const struct sl_udp *udp, struct sl_udp_stats *out);
+void sl_udp_close(struct sl_udp *udp);
+
+struct sl_resolve *sl_resolve_start(struct sl_env *env, const struct sl_host *host, sl_resolve_fn fn,
+				    void *arg);
+void sl_resolve_cancel(struct sl_resolve *resolve);
+void sl_resolve_fini(struct sl_loop *loop); // ends evdns and what was cancelled
