@@ -1,0 +1,63 @@
+// What others may ask of a connection.
+#include "quic/internal.h"
+
+#include <string.h>
+
+size_t sl_conn_track_mtu(struct sl_conn *conn)
+{
+	size_t mtu = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc);
+	if (mtu != conn->mtu) {
+		conn->mtu = mtu;
+		conn->mtu_changed_ns = conn->quic->env->now_ns;
+	}
+	return mtu;
+}
+
+// RFC 9000 section 17.3.1 and RFC 9221 section 4: flags, connection id, packet number, DATAGRAM type and
+// two bytes of length, AEAD tag.
+size_t sl_conn_max_datagram(const struct sl_conn *conn)
+{
+	if (conn->state != SL_CONN_OPEN || conn->dying)
+		return 0;
+	const ngtcp2_transport_params *remote = ngtcp2_conn_get_remote_transport_params(conn->nc);
+	if (remote == NULL || remote->max_datagram_frame_size <= 3)
+		return 0;
+	size_t dcid = ngtcp2_conn_get_dcid(conn->nc)->datalen;
+	size_t room = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc) - (1 + dcid + 4 + 3 + 16);
+	uint64_t theirs = remote->max_datagram_frame_size - 3;
+	return theirs < room ? (size_t)theirs : room;
+}
+
+bool sl_conn_pmtu_settled(const struct sl_conn *conn)
+{
+	struct sl_conn *self = (struct sl_conn *)(uintptr_t)conn;
+	if (conn->state != SL_CONN_OPEN || conn->dying)
+		return false;
+	if (sl_conn_track_mtu(self) >= conn->mtu_max)
+		return true;
+	// A size that does not pass is tried three times: one PTO, one more, then three.
+	return conn->quic->env->now_ns - conn->mtu_changed_ns > 6 * ngtcp2_conn_get_pto(conn->nc);
+}
+
+void sl_conn_info(const struct sl_conn *conn, struct sl_conn_info *out)
+{
+	ngtcp2_conn_info info;
+	const ngtcp2_path *path = ngtcp2_conn_get_path(conn->nc);
+
+	memset(out, 0, sizeof(*out));
+	memcpy(&out->remote.sa, path->remote.addr, path->remote.addrlen);
+	out->remote.len = path->remote.addrlen;
+	memcpy(&out->local.sa, path->local.addr, path->local.addrlen);
+	out->local.len = path->local.addrlen;
+	ngtcp2_conn_get_conn_info(conn->nc, &info);
+	if (info.min_rtt != UINT64_MAX) {
+		out->rtt_ns = info.smoothed_rtt;
+		out->min_rtt_ns = info.min_rtt;
+	}
+	out->last_rx_ns = conn->last_rx_ns;
+	out->max_udp_payload = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc);
+	out->cwnd = info.cwnd;
+	out->in_flight = info.bytes_in_flight;
+	out->queued = conn->queue.count;
+	out->cipher = gnutls_cipher_get_name(gnutls_cipher_get(conn->session));
+}

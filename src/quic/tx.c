@@ -1,0 +1,264 @@
+// What leaves: a connection's queue of datagrams, its packets, and the endpoint's trains of packets.
+//
+// Frames wait in the connection's queue until the turn ends. Then all that is ready is written,
+// several small frames to a packet, packets of one size in one train for UDP_SEGMENT. A frame at the
+// queue's head leaves it in every case: it is sent; or too old, or too large for the path by now, and
+// dropped; or it stays only while the window or the pacing says "not now", for which ngtcp2's timer
+// calls again.
+#include "quic/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// ---- trains
+
+static void *packet_room(struct sl_quic *quic)
+{
+	if (quic->blocked || SL_TX_ARENA - quic->arena_used < SL_UDP_PAYLOAD_MAX ||
+	    quic->train_count == SL_TX_ENTRIES)
+		sl_tx_flush(quic);
+	if (quic->blocked)
+		return NULL;
+	return quic->arena + quic->arena_used;
+}
+
+static void copy_addr(struct sl_addr *out, const ngtcp2_addr *addr)
+{
+	out->len = addr->addrlen <= sizeof(out->in6) ? addr->addrlen : 0;
+	memcpy(&out->sa, addr->addr, out->len);
+}
+
+// Takes the packet just written at the arena's end into the connection's train, or begins a new one.
+static void train_add(struct sl_quic *quic, const struct sl_conn *conn, const struct sl_addr *local,
+		      const struct sl_addr *remote, size_t len, uint8_t ecn)
+{
+	struct sl_train *train = quic->train_count > 0 ? &quic->trains[quic->train_count - 1] : NULL;
+
+	if (train != NULL && train->conn != NULL && train->conn == conn && train->ecn == ecn &&
+	    len <= train->segment && train->count < SL_TRAIN_SEGMENTS && train->len + len <= SL_TRAIN_BYTES &&
+	    sl_addr_equal(&train->remote, remote) && sl_addr_equal(&train->local, local)) {
+		train->len += len;
+		train->count++;
+		if (len < train->segment)
+			train->conn = NULL; // only the last segment of a train may be shorter
+	} else {
+		train = &quic->trains[quic->train_count++];
+		train->local = *local;
+		train->remote = *remote;
+		train->conn = conn;
+		train->data = quic->arena + quic->arena_used;
+		train->len = train->segment = len;
+		train->count = 1;
+		train->ecn = ecn;
+	}
+	quic->arena_used += len;
+}
+
+void sl_tx_flush(struct sl_quic *quic)
+{
+	size_t count = 0;
+
+	if (quic->train_first == quic->train_count || quic->blocked)
+		return;
+	for (size_t i = quic->train_first; i < quic->train_count; i++) {
+		const struct sl_train *train = &quic->trains[i];
+		quic->batch[count++] = (struct sl_udp_tx){
+			.local = &train->local,
+			.remote = &train->remote,
+			.data = train->data,
+			.len = train->len,
+			.segment = train->count > 1 ? (uint16_t)train->segment : 0,
+			.ecn = train->ecn,
+		};
+	}
+	size_t sent = quic->env->ops->udp_send(quic->udp, quic->batch, count);
+	if (sent < count) {
+		// The rest stays where it is until the socket takes more; nothing new is written meanwhile.
+		quic->train_first += sent;
+		quic->blocked = true;
+		return;
+	}
+	quic->train_first = quic->train_count = 0;
+	quic->arena_used = 0;
+}
+
+void sl_tx_writable(struct sl_quic *quic)
+{
+	quic->blocked = false;
+	sl_tx_flush(quic);
+	for (struct sl_conn *conn = quic->conns; conn != NULL; conn = conn->next)
+		sl_quic_mark(conn);
+	sl_quic_turn(quic);
+}
+
+void sl_tx_raw(struct sl_quic *quic, const struct sl_addr *local, const struct sl_addr *remote,
+	       const uint8_t *data, size_t len)
+{
+	uint8_t *out = packet_room(quic);
+	if (out == NULL || len > SL_UDP_PAYLOAD_MAX)
+		return; // best effort, as all such answers
+	memcpy(out, data, len);
+	train_add(quic, NULL, local, remote, len, 0);
+}
+
+// ---- packets
+
+// BBR cuts its window for a good round trip every few seconds to measure the path (ProbeRTT). On a long
+// path a bound that knows nothing of round trips would make holes then on a line with nothing wrong.
+static void set_age_limit(struct sl_conn *conn)
+{
+	const uint64_t base = conn->quic->config.queue_age_ns;
+	ngtcp2_conn_info info;
+
+	ngtcp2_conn_get_conn_info(conn->nc, &info);
+	conn->age_limit = base + 2 * info.smoothed_rtt < 5 * base ? base + 2 * info.smoothed_rtt : 5 * base;
+}
+
+// Makes the queue's head one that could leave now: neither too old nor too large for the path.
+static bool head_ready(struct sl_conn *conn, struct sl_record *record)
+{
+	struct sl_quic *quic = conn->quic;
+	uint64_t now = quic->env->now_ns, aged = 0, too_large = 0;
+	size_t room = sl_conn_max_datagram(conn);
+	bool found = false;
+
+	while (sl_queue_peek(&conn->queue, record)) {
+		if (now - record->put_ns > conn->age_limit)
+			aged++;
+		else if (record->len > room)
+			too_large++;
+		else {
+			found = true;
+			break;
+		}
+		sl_queue_pop(&conn->queue);
+	}
+	if (aged != 0)
+		quic->ops.dropped(quic->ops.arg, conn, conn->user, SL_DROP_EGRESS_AGE, aged);
+	if (too_large != 0)
+		quic->ops.dropped(quic->ops.arg, conn, conn->user, SL_DROP_DATAGRAM_BUDGET, too_large);
+	// The callback may have queued more, and the ring may have moved.
+	return found && sl_queue_peek(&conn->queue, record);
+}
+
+// Writes one packet: control stream first, then datagrams while they fit, then whatever ngtcp2 itself
+// has to say. Returns its length, 0 when nothing may or need be sent now, or an ngtcp2 error.
+static ngtcp2_ssize write_packet(struct sl_conn *conn, ngtcp2_path *path, ngtcp2_pkt_info *info, uint8_t *out)
+{
+	const uint64_t now = conn->quic->env->now_ns;
+	const size_t room = SL_UDP_PAYLOAD_MAX;
+	struct sl_record record;
+	ngtcp2_ssize n;
+
+	for (;;) {
+		if (sl_stream_ready(conn)) {
+			bool again;
+			n = sl_stream_write(conn, path, info, out, room, now, &again);
+			if (!again)
+				return n;
+		} else if (conn->state == SL_CONN_OPEN && head_ready(conn, &record)) {
+			int accepted = 0;
+			n = ngtcp2_conn_write_datagram(conn->nc, path, info, out, room, &accepted,
+						       NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, record.data,
+						       record.len, now);
+			if (accepted != 0)
+				sl_queue_pop(&conn->queue);
+			if (n == NGTCP2_ERR_WRITE_MORE)
+				continue;
+			if (n == NGTCP2_ERR_INVALID_ARGUMENT || n == NGTCP2_ERR_INVALID_STATE) {
+				sl_queue_pop(&conn->queue); // the other side takes none of this size
+				conn->quic->ops.dropped(conn->quic->ops.arg, conn, conn->user,
+							SL_DROP_DATAGRAM_BUDGET, 1);
+				continue;
+			}
+			return n;
+		} else {
+			return ngtcp2_conn_writev_stream(conn->nc, path, info, out, room, NULL,
+							 NGTCP2_WRITE_STREAM_FLAG_NONE, -1, NULL, 0, now);
+		}
+	}
+}
+
+void sl_tx_conn(struct sl_conn *conn)
+{
+	struct sl_quic *quic = conn->quic;
+	ngtcp2_path_storage path;
+	ngtcp2_pkt_info info = {0};
+	size_t quantum = ngtcp2_conn_get_send_quantum(conn->nc), written = 0;
+	struct sl_addr local, remote;
+
+	set_age_limit(conn);
+	// A larger window may have come with any packet (ngtcp2 tells of the stream's, not of the
+	// connection's), so each turn asks anew.
+	conn->stream_blocked = false;
+	ngtcp2_path_storage_zero(&path);
+	do {
+		uint8_t *out = packet_room(quic);
+		if (out == NULL)
+			break; // the socket is full: sl_tx_writable calls again
+		ngtcp2_ssize n = write_packet(conn, &path.path, &info, out);
+		if (n < 0) {
+			sl_conn_fail(conn, (int)n);
+			break;
+		}
+		if (n == 0)
+			break; // nothing to send, or no window: an acknowledgement or the timer calls again
+		copy_addr(&local, &path.path.local);
+		copy_addr(&remote, &path.path.remote);
+		train_add(quic, conn, &local, &remote, (size_t)n, info.ecn);
+		written += (size_t)n;
+	} while (written < quantum);
+	// Pacing (RFC 9002 section 7.7): the next time to send follows from what was written just now.
+	if (written != 0)
+		ngtcp2_conn_update_pkt_tx_time(conn->nc, quic->env->now_ns);
+}
+
+void sl_tx_close(struct sl_conn *conn)
+{
+	struct sl_quic *quic = conn->quic;
+	ngtcp2_path_storage path;
+	ngtcp2_pkt_info info = {0};
+	struct sl_addr local, remote;
+
+	conn->close_wanted = false;
+	uint8_t *out = packet_room(quic);
+	if (out == NULL)
+		return;
+	ngtcp2_path_storage_zero(&path);
+	ngtcp2_ssize n = ngtcp2_conn_write_connection_close(
+		conn->nc, &path.path, &info, out, SL_UDP_PAYLOAD_MAX, &conn->error, quic->env->now_ns);
+	if (n <= 0)
+		return;
+	conn->close_packet = malloc((size_t)n);
+	if (conn->close_packet != NULL) {
+		memcpy(conn->close_packet, out, (size_t)n);
+		conn->close_len = (size_t)n;
+		conn->close_next = 1;
+	}
+	copy_addr(&local, &path.path.local);
+	copy_addr(&remote, &path.path.remote);
+	train_add(quic, conn, &local, &remote, (size_t)n, info.ecn);
+}
+
+// ---- the public face
+
+int sl_conn_datagram_send(struct sl_conn *conn, const void *head, size_t head_len, const void *body,
+			  size_t body_len)
+{
+	struct sl_quic *quic = conn->quic;
+	struct sl_record oldest;
+
+	if (conn->state != SL_CONN_OPEN || conn->dying)
+		return SL_ERR_CLOSED;
+	if (head_len + body_len > sl_conn_max_datagram(conn) || head_len + body_len == 0)
+		return SL_ERR_TOO_LARGE;
+	int rv = sl_queue_put(&conn->queue, head, head_len, body, body_len, quic->env->now_ns, 0);
+	if (rv == SL_ERR_AGAIN) {
+		// Full of frames that are too old to send? Then there is room.
+		head_ready(conn, &oldest);
+		rv = sl_queue_put(&conn->queue, head, head_len, body, body_len, quic->env->now_ns, 0);
+	}
+	if (rv == SL_OK)
+		sl_quic_mark(conn);
+	return rv;
+}
