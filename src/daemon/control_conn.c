@@ -1,0 +1,233 @@
+#include "daemon/control_conn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define GREETING "SOFTLAN1"
+
+struct control_conn {
+	struct control_conn_owner *owner;
+	int fd;
+	struct sl_io *io;
+	struct sl_timer *timer; // for the request first, then for the answer
+	char *out;              // the whole answer; NULL: still reading
+	size_t out_len, out_sent;
+	size_t in_len;
+	char in[SL_CONTROL_REQUEST_MAX + 1];
+};
+
+static struct sl_env *conn_env(const struct control_conn *conn)
+{
+	return sl_loop_env(conn->owner->loop);
+}
+
+static void conn_end(struct control_conn *conn)
+{
+	conn->owner->ended(conn->owner, conn);
+}
+
+static void conn_write(struct control_conn *conn)
+{
+	while (conn->out_sent < conn->out_len) {
+		ssize_t sent = send(conn->fd, conn->out + conn->out_sent, conn->out_len - conn->out_sent,
+				    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			sl_io_want(conn->io, SL_IO_WRITE);
+			return;
+		}
+		if (sent < 0) // the reader went away
+			break;
+		conn->out_sent += (size_t)sent;
+	}
+	conn_end(conn);
+}
+
+// Answers with `out`, which it takes over. Ends the connection or waits for it to be writable.
+static void conn_answer(struct control_conn *conn, char *out, size_t len)
+{
+	struct sl_env *env = conn_env(conn);
+	if (!out) {
+		conn_end(conn);
+		return;
+	}
+	conn->out = out;
+	conn->out_len = len;
+	env->ops->timer_set(conn->timer, env->now_ns + SL_CONTROL_ANSWER_S * SL_NS_PER_S);
+	conn_write(conn);
+}
+
+static void conn_refuse(struct control_conn *conn, const char *code, const char *text)
+{
+	size_t size = strlen(code) + 4 * strlen(text) + 16, len;
+	char *out = malloc(size);
+	if (out) {
+		len = (size_t)snprintf(out, size, "ERR %s ", code);
+		for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+			// One line whatever the text holds: it may quote the request.
+			if (*p < 0x20 || *p == 0x7f)
+				len += (size_t)snprintf(out + len, size - len, "\\x%02x", *p);
+			else
+				out[len++] = (char)*p;
+		}
+		out[len++] = '\n';
+	} else {
+		len = 0;
+	}
+	conn_answer(conn, out, len);
+}
+
+static bool may_change(const struct control_conn *conn)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	return getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && len == sizeof(peer) &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void conn_run(struct control_conn *conn, int argc, const char *const *argv)
+{
+	const struct sl_control_verb *verb = conn->owner->verbs;
+	struct sl_error error;
+	while (verb && verb->name && strcmp(verb->name, argv[0]) != 0)
+		verb++;
+	if (!verb || !verb->name) {
+		sl_fail(&error, SL_ERR_UNSUPPORTED, "this daemon has no verb \"%.40s\"", argv[0]);
+		conn_refuse(conn, "unsupported", error.text);
+		return;
+	}
+	if (verb->changes && !may_change(conn)) {
+		sl_fail(&error, SL_ERR_PERMISSION, "%s is for root and the daemon's own user only",
+			verb->name);
+		conn_refuse(conn, "denied", error.text);
+		return;
+	}
+	struct sl_control_reply reply = {0};
+	verb->run(conn->owner->arg, argc, argv, &reply);
+	if (reply.code) {
+		conn_refuse(conn, reply.code, reply.error.text);
+	} else {
+		char *out = NULL;
+		size_t len = 0;
+		FILE *stream = reply.json ? open_memstream(&out, &len) : NULL;
+		bool good = stream && fputs("OK\n", stream) >= 0 &&
+			    json_dumpf(reply.json, stream, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0 &&
+			    fputc('\n', stream) != EOF;
+		if (stream && fclose(stream) != 0)
+			good = false;
+		if (good) {
+			conn_answer(conn, out, len);
+		} else {
+			free(out);
+			conn_refuse(conn, "failed", "the answer could not be made (out of memory)");
+		}
+	}
+	json_decref(reply.json);
+}
+
+// `line` is the request without its newline.
+static void conn_request(struct control_conn *conn, char *line, size_t len)
+{
+	const char *argv[SL_CONTROL_ARGS_MAX];
+	int argc = 0;
+
+	if (len > 0 && line[len - 1] == '\r') // as terminals and telnet send it
+		len--;
+	line[len] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
+			conn_refuse(conn, "usage", "control bytes in the request");
+			return;
+		}
+	}
+	char *save = NULL, *word = strtok_r(line, " ", &save);
+	if (!word || strcmp(word, GREETING) != 0) {
+		conn_refuse(conn, "usage", "expected " GREETING " <verb> [argument…]");
+		return;
+	}
+	while ((word = strtok_r(NULL, " ", &save))) {
+		if (argc == SL_CONTROL_ARGS_MAX) {
+			conn_refuse(conn, "usage", "too many arguments");
+			return;
+		}
+		argv[argc++] = word;
+	}
+	if (argc == 0)
+		conn_refuse(conn, "usage", "expected a verb after " GREETING);
+	else
+		conn_run(conn, argc, argv);
+}
+
+static void conn_read(struct control_conn *conn)
+{
+	ssize_t got =
+		recv(conn->fd, conn->in + conn->in_len, SL_CONTROL_REQUEST_MAX - conn->in_len, MSG_DONTWAIT);
+	if (got < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
+		return;
+	if (got <= 0) { // an end before the newline: no request
+		conn_end(conn);
+		return;
+	}
+	char *newline = memchr(conn->in + conn->in_len, '\n', (size_t)got);
+	conn->in_len += (size_t)got;
+	if (!newline && conn->in_len < SL_CONTROL_REQUEST_MAX)
+		return;
+	sl_io_want(conn->io, 0); // one request a connection
+	if (newline)
+		conn_request(conn, conn->in, (size_t)(newline - conn->in));
+	else
+		conn_refuse(conn, "usage", "a request is one line of at most 4096 bytes");
+}
+
+static void conn_ready(void *arg, unsigned ready)
+{
+	struct control_conn *conn = arg;
+	(void)ready;
+	if (conn->out)
+		conn_write(conn);
+	else
+		conn_read(conn);
+}
+
+static void conn_timeout(void *arg)
+{
+	conn_end(arg);
+}
+
+struct control_conn *control_conn_new(struct control_conn_owner *owner, int fd)
+{
+	struct control_conn *conn = calloc(1, sizeof(*conn));
+	if (!conn) {
+		close(fd);
+		return NULL;
+	}
+	conn->owner = owner;
+	conn->fd = fd;
+	struct sl_env *env = conn_env(conn);
+	conn->timer = env->ops->timer_new(env, conn_timeout, conn);
+	conn->io = sl_loop_io(owner->loop, fd, conn_ready, conn);
+	if (!conn->timer || !conn->io || sl_io_want(conn->io, SL_IO_READ) != SL_OK) {
+		control_conn_free(conn);
+		return NULL;
+	}
+	env->ops->timer_set(conn->timer, env->now_ns + SL_CONTROL_REQUEST_S * SL_NS_PER_S);
+	return conn;
+}
+
+void control_conn_free(struct control_conn *conn)
+{
+	if (!conn)
+		return;
+	if (conn->io)
+		sl_io_free(conn->io);
+	if (conn->timer)
+		conn_env(conn)->ops->timer_free(conn->timer);
+	close(conn->fd);
+	free(conn->out);
+	free(conn);
+}

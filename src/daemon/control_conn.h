@@ -1,0 +1,19 @@
+// One reader of the control socket: takes a request line, answers it, goes away.
+#pragma once
+
+#include "daemon/control.h"
+
+struct control_conn;
+
+// What a connection needs of its server.
+struct control_conn_owner {
+	struct sl_loop *loop;
+	const struct sl_control_verb *verbs; // may be NULL
+	void *arg;
+	// The connection has ended; called from the loop, the owner frees it.
+	void (*ended)(struct control_conn_owner *owner, struct control_conn *conn);
+};
+
+// Takes the descriptor over, also when it fails. NULL: out of memory.
+struct control_conn *control_conn_new(struct control_conn_owner *owner, int fd);
+void control_conn_free(struct control_conn *conn); // NULL is fine

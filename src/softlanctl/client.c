@@ -1,0 +1,220 @@
+#include "softlanctl/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// `SOFTLAN1 verb argument…\n`. The grammar has no quotes: an argument is one word.
+static int make_request(int argc, char *const *argv, char *out, size_t *out_len, struct sl_error *error)
+{
+	size_t len = (size_t)snprintf(out, CTL_REQUEST_MAX, "SOFTLAN1");
+	for (int i = 0; i < argc; i++) {
+		size_t more = strlen(argv[i]);
+		for (const char *p = argv[i]; *p; p++) {
+			if ((unsigned char)*p <= 0x20 || *p == 0x7f)
+				return sl_fail(error, SL_ERR_INVALID,
+					       "argument \"%.40s\": blanks and control characters are not "
+					       "possible here",
+					       argv[i]);
+		}
+		if (more == 0)
+			return sl_fail(error, SL_ERR_INVALID, "an argument is empty");
+		if (len + more + 2 > CTL_REQUEST_MAX)
+			return sl_fail(error, SL_ERR_INVALID,
+				       "the arguments are longer than a request may be (%d bytes)",
+				       CTL_REQUEST_MAX);
+		out[len++] = ' ';
+		memcpy(out + len, argv[i], more);
+		len += more;
+	}
+	out[len++] = '\n';
+	*out_len = len;
+	return SL_OK;
+}
+
+static int wait_for(int fd, short events, int64_t deadline_ms)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = events};
+	for (;;) {
+		int64_t left = deadline_ms - now_ms();
+		if (left <= 0)
+			return SL_ERR_CLOSED;
+		int ready = poll(&poll_fd, 1, left > 60000 ? 60000 : (int)left);
+		if (ready > 0)
+			return SL_OK;
+		if (ready < 0 && errno != EINTR)
+			return SL_ERR_SYSTEM;
+	}
+}
+
+static int open_socket(const char *path, int64_t deadline_ms, int *out, struct sl_error *error)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	*out = -1;
+	if (!path[0] || strlen(path) >= sizeof(addr.sun_path))
+		return sl_fail(error, SL_ERR_INVALID, "socket path \"%.40s…\": expected 1 to %zu bytes", path,
+			       sizeof(addr.sun_path) - 1);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return sl_fail(error, SL_ERR_SYSTEM, "socket: %s", strerror(errno));
+	// With a full backlog connect() says EAGAIN and there is nothing to wait on.
+	while (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		int failed = errno;
+		if ((failed == EAGAIN || failed == EINTR) && now_ms() < deadline_ms) {
+			poll(NULL, 0, 20);
+			continue;
+		}
+		close(fd);
+		switch (failed) {
+		case ENOENT:
+		case ECONNREFUSED:
+			return sl_fail(error, SL_ERR_NOT_FOUND,
+				       "no daemon answers at %s (%s); is it running?", path,
+				       strerror(failed));
+		case EACCES:
+		case EPERM:
+			return sl_fail(error, SL_ERR_PERMISSION,
+				       "%s: %s; be root, or a member of the group softlan (then log in anew)",
+				       path, strerror(failed));
+		case EAGAIN:
+			return sl_fail(error, SL_ERR_CLOSED, "the daemon at %s is too busy to answer", path);
+		default:
+			return sl_fail(error, SL_ERR_SYSTEM, "%s: %s", path, strerror(failed));
+		}
+	}
+	*out = fd;
+	return SL_OK;
+}
+
+static int write_all(int fd, const char *data, size_t len, int64_t deadline_ms)
+{
+	while (len > 0) {
+		ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
+		if (sent >= 0) {
+			data += sent;
+			len -= (size_t)sent;
+			continue;
+		}
+		if (errno == EPIPE || errno == ECONNRESET)
+			return SL_OK; // refused early: the reason is there to be read
+		if (errno != EAGAIN && errno != EINTR)
+			return SL_ERR_SYSTEM;
+		int rc = wait_for(fd, POLLOUT, deadline_ms);
+		if (rc != SL_OK)
+			return rc;
+	}
+	return SL_OK;
+}
+
+// Reads up to the end of the stream. The caller frees *out.
+static int read_all(int fd, int64_t deadline_ms, char **out, size_t *out_len)
+{
+	char *text = NULL;
+	size_t len = 0, capacity = 0;
+	int rc;
+	for (;;) {
+		if (len == capacity) {
+			capacity = capacity ? 2 * capacity : 4096;
+			char *larger = realloc(text, capacity);
+			if (!larger) {
+				rc = SL_ERR_NOMEM;
+				break;
+			}
+			text = larger;
+		}
+		ssize_t got = recv(fd, text + len, capacity - len, 0);
+		if (got > 0) {
+			len += (size_t)got;
+			if (len > CTL_ANSWER_MAX) {
+				rc = SL_ERR_TOO_LARGE;
+				break;
+			}
+			continue;
+		}
+		if (got == 0 || errno == ECONNRESET) {
+			*out = text;
+			*out_len = len;
+			return SL_OK;
+		}
+		if (errno != EAGAIN && errno != EINTR) {
+			rc = SL_ERR_SYSTEM;
+			break;
+		}
+		rc = wait_for(fd, POLLIN, deadline_ms);
+		if (rc != SL_OK)
+			break;
+	}
+	free(text);
+	return rc;
+}
+
+static int parse_answer(const char *path, const char *text, size_t len, json_t **out, struct sl_error *error)
+{
+	if (len == 0)
+		return sl_fail(error, SL_ERR_CLOSED, "the daemon at %s closed without an answer", path);
+	const char *newline = memchr(text, '\n', len);
+	if (newline && newline - text == 2 && memcmp(text, "OK", 2) == 0) {
+		json_error_t why;
+		*out = json_loadb(newline + 1, len - 3, JSON_DECODE_ANY, &why);
+		if (*out)
+			return SL_OK;
+		return sl_fail(error, SL_ERR_PROTO, "the answer from %s is not whole or not JSON (%s)", path,
+			       why.text);
+	}
+	if (newline && newline - text > 4 && memcmp(text, "ERR ", 4) == 0) {
+		const char *code = text + 4, *end = newline - code > 400 ? code + 400 : newline;
+		const char *blank = memchr(code, ' ', (size_t)(end - code));
+		if (!blank)
+			return sl_fail(error, SL_ERR_UNSUPPORTED, "%.*s", (int)(end - code), code);
+		return sl_fail(error, SL_ERR_UNSUPPORTED, "%.*s (%.*s)", (int)(end - blank - 1), blank + 1,
+			       (int)(blank - code), code);
+	}
+	return sl_fail(error, SL_ERR_PROTO, "the answer from %s is not that of a softlan daemon", path);
+}
+
+int ctl_ask(const char *path, unsigned timeout_s, int argc, char *const *argv, json_t **out,
+	    struct sl_error *error)
+{
+	int64_t deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
+	char request[CTL_REQUEST_MAX], *text = NULL;
+	size_t request_len = 0, len = 0;
+	int fd = -1;
+
+	*out = NULL;
+	int rc = make_request(argc, argv, request, &request_len, error);
+	if (rc != SL_OK)
+		return rc;
+	rc = open_socket(path, deadline_ms, &fd, error);
+	if (rc != SL_OK)
+		return rc;
+	rc = write_all(fd, request, request_len, deadline_ms);
+	if (rc == SL_OK)
+		rc = read_all(fd, deadline_ms, &text, &len);
+	if (rc == SL_OK)
+		rc = parse_answer(path, text, len, out, error);
+	else if (rc == SL_ERR_CLOSED)
+		sl_fail(error, rc, "the daemon at %s did not answer within %u s", path, timeout_s);
+	else if (rc == SL_ERR_TOO_LARGE)
+		rc = sl_fail(error, SL_ERR_PROTO, "the answer from %s is longer than 16 MiB", path);
+	else
+		sl_fail(error, rc, "%s: %s", path, rc == SL_ERR_NOMEM ? "out of memory" : strerror(errno));
+	free(text);
+	close(fd);
+	return rc;
+}

@@ -1,0 +1,93 @@
+#include "softlanctl/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "softlanctl/text.h"
+
+struct ctl_table {
+	const struct ctl_column *columns;
+	size_t width; // columns
+	char **cells;
+	size_t count, capacity;
+	bool failed;
+};
+
+struct ctl_table *ctl_table_new(const struct ctl_column *columns)
+{
+	struct ctl_table *table = calloc(1, sizeof(*table));
+	if (!table)
+		return NULL;
+	table->columns = columns;
+	while (columns[table->width].title)
+		table->width++;
+	return table;
+}
+
+void ctl_table_free(struct ctl_table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->count; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	free(table);
+}
+
+void ctl_table_cell(struct ctl_table *table, const char *text)
+{
+	if (table->failed)
+		return;
+	if (table->count == table->capacity) {
+		size_t capacity = table->capacity ? 2 * table->capacity : 64;
+		char **cells = realloc(table->cells, capacity * sizeof(*cells));
+		if (!cells) {
+			table->failed = true;
+			return;
+		}
+		table->cells = cells;
+		table->capacity = capacity;
+	}
+	char *cell = ctl_escape(text && text[0] ? text : "-");
+	if (cell)
+		table->cells[table->count++] = cell;
+	else
+		table->failed = true;
+}
+
+static void print_cell(FILE *out, const char *text, size_t width, bool right, bool last)
+{
+	size_t len = ctl_width(text), pad = width > len ? width - len : 0;
+	if (right)
+		fprintf(out, "%*s", (int)pad, "");
+	fputs(text, out);
+	if (!right && !last) // no blanks at a line's end
+		fprintf(out, "%*s", (int)pad, "");
+	fputs(last ? "\n" : "  ", out);
+}
+
+int ctl_table_print(const struct ctl_table *table, FILE *out)
+{
+	if (table->failed || table->width == 0)
+		return -1;
+	size_t *widths = calloc(table->width, sizeof(*widths));
+	if (!widths)
+		return -1;
+	for (size_t i = 0; i < table->width; i++)
+		widths[i] = ctl_width(table->columns[i].title);
+	for (size_t i = 0; i < table->count; i++) {
+		size_t len = ctl_width(table->cells[i]);
+		if (len > widths[i % table->width])
+			widths[i % table->width] = len;
+	}
+	for (size_t i = 0; i < table->width; i++)
+		print_cell(out, table->columns[i].title, widths[i], table->columns[i].right,
+			   i + 1 == table->width);
+	for (size_t i = 0; i < table->count; i++) {
+		size_t column = i % table->width;
+		print_cell(out, table->cells[i], widths[column], table->columns[column].right,
+			   column + 1 == table->width);
+	}
+	free(widths);
+	return 0;
+}

@@ -1,0 +1,20 @@
+// A table with aligned columns: a header line, then the rows; two blanks between the columns.
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct ctl_table;
+
+struct ctl_column {
+	const char *title;
+	bool right; // numbers are aligned to the right
+};
+
+// `columns` ends with a NULL title and must outlive the table. NULL: out of memory.
+struct ctl_table *ctl_table_new(const struct ctl_column *columns);
+void ctl_table_free(struct ctl_table *table);
+// Adds the next cell, row by row; the text is escaped here. NULL is shown as "-".
+void ctl_table_cell(struct ctl_table *table, const char *text);
+// 0, or -1 when memory ran out on the way (nothing is printed then).
+int ctl_table_print(const struct ctl_table *table, FILE *out);

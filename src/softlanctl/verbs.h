@@ -1,0 +1,23 @@
+// The one verb table: it drives parsing, help and, with it, the printers.
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+#define CTL_RELAY 1u
+#define CTL_GATEWAY 2u
+#define CTL_CLIENT 4u
+#define CTL_ALL (CTL_RELAY | CTL_GATEWAY | CTL_CLIENT)
+
+struct ctl_verb {
+	const char *name;
+	const char *args; // for help: "[CODE]"
+	int max_args;
+	unsigned daemons; // that have it, for help
+	const char *help;
+	int (*print)(FILE *out, const json_t *document); // NULL: softlanctl's own verb
+};
+
+extern const struct ctl_verb ctl_verbs[];               // ends with a NULL name
+const struct ctl_verb *ctl_verb_find(const char *name); // NULL: there is none
+void ctl_verbs_help(FILE *out);

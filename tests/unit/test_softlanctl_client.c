@@ -1,0 +1,185 @@
+// softlanctl's side of the control socket (OPS-3): what a daemon answers is not trusted, and each way
+// of not answering has its own code.
+#include "softlanctl/client.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	char dir[64], path[90];
+	struct sl_error error;
+	json_t *json;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	assert_non_null(f);
+	strcpy(f->dir, "/tmp/softlan-ctl-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/control.sock", f->dir);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	unlink(f->path);
+	rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+enum manner { CLOSES, STAYS, CLOSES_UNREAD };
+
+// A daemon that answers one request with these bytes, `times` over.
+static pid_t serve(struct fixture *f, const char *answer, size_t times, enum manner manner)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	strcpy(addr.sun_path, f->path);
+	unlink(f->path);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		char request[8192];
+		int conn = accept(fd, NULL, NULL);
+		signal(SIGPIPE, SIG_IGN);
+		if (manner != CLOSES_UNREAD && read(conn, request, sizeof(request)) <= 0)
+			_exit(1);
+		for (size_t i = 0; i < times; i++) {
+			if (write(conn, answer, strlen(answer)) < 0)
+				break;
+		}
+		if (manner == STAYS)
+			sleep(30);
+		_exit(0);
+	}
+	close(fd);
+	return child;
+}
+
+static int ask(struct fixture *f, unsigned timeout_s, const char *verb, const char *argument)
+{
+	char *argv[] = {(char *)verb, (char *)argument, NULL};
+	return ctl_ask(f->path, timeout_s, argument ? 2 : 1, argv, &f->json, &f->error);
+}
+
+static void assert_answer(struct fixture *f, const char *answer, size_t times, enum manner manner, int rc,
+			  const char *words)
+{
+	pid_t child = serve(f, answer, times, manner);
+	int got = ask(f, manner == STAYS ? 1 : 10, "status", NULL);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	if (got != rc)
+		fail_msg("answer \"%.40s\": %d, not %d (%s)", answer, got, rc, f->error.text);
+	if (words && !strstr(f->error.text, words))
+		fail_msg("\"%s\" is not in: %s", words, f->error.text);
+	if (rc != SL_OK)
+		assert_null(f->json);
+}
+
+static void test_OPS_3_answers(void **state)
+{
+	struct fixture *f = *state;
+	assert_answer(f, "OK\n{\"a\":[1,2]}\n", 1, CLOSES, SL_OK, NULL);
+	assert_int_equal(json_array_size(json_object_get(f->json, "a")), 2);
+	json_decref(f->json);
+	f->json = NULL;
+	assert_answer(f, "ERR not_found no room X here\n", 1, CLOSES, SL_ERR_UNSUPPORTED,
+		      "no room X here (not_found)");
+	assert_answer(f, "ERR odd\n", 1, CLOSES, SL_ERR_UNSUPPORTED, "odd");
+	assert_answer(f, "ERR busy x\n", 1, CLOSES_UNREAD, SL_ERR_UNSUPPORTED, "busy");
+	assert_answer(f, "OK\n{\"a\":[1,2", 1, CLOSES, SL_ERR_PROTO, "not whole or not JSON");
+	assert_answer(f, "OK\n", 1, CLOSES, SL_ERR_PROTO, "not JSON");
+	assert_answer(f, "OK\n{\"a\":\"\xff\"}\n", 1, CLOSES, SL_ERR_PROTO, "not JSON");
+	assert_answer(f, "OK\n{} {}\n", 1, CLOSES, SL_ERR_PROTO, "not JSON");
+	assert_answer(f, "HTTP/1.1 200 OK\n", 1, CLOSES, SL_ERR_PROTO, "not that of a softlan daemon");
+	assert_answer(f, "OK", 1, CLOSES, SL_ERR_PROTO, NULL);
+	assert_answer(f, "", 1, CLOSES, SL_ERR_CLOSED, "without an answer");
+	assert_answer(f, "OK\n[[[[[[[[", 1, CLOSES, SL_ERR_PROTO, NULL);
+}
+
+static void test_OPS_3_endless_and_deep_answers(void **state)
+{
+	struct fixture *f = *state;
+	char kilobytes[65537];
+	memset(kilobytes, ' ', 65536);
+	kilobytes[65536] = '\0';
+	assert_answer(f, kilobytes, 300, CLOSES, SL_ERR_PROTO, "longer than 16 MiB");
+	memset(kilobytes, '[', 65536);
+	memcpy(kilobytes, "OK\n", 3);
+	assert_answer(f, kilobytes, 1, CLOSES, SL_ERR_PROTO, "not JSON");
+}
+
+static void test_OPS_3_timeout(void **state)
+{
+	struct fixture *f = *state;
+	struct timespec before, after;
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	assert_answer(f, "OK\n{", 1, STAYS, SL_ERR_CLOSED, "did not answer within 1 s");
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	int64_t ms = (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
+	assert_in_range(ms, 950, 2000);
+}
+
+static void test_OPS_3_no_daemon(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(ask(f, 1, "status", NULL), SL_ERR_NOT_FOUND);
+	assert_non_null(strstr(f->error.text, "is it running?"));
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	strcpy(addr.sun_path, f->path);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	close(fd); // a stale one
+	assert_int_equal(ask(f, 1, "status", NULL), SL_ERR_NOT_FOUND);
+	if (geteuid() == 0)
+		return; // root opens every door
+	chmod(f->path, 0);
+	assert_int_equal(ask(f, 1, "status", NULL), SL_ERR_PERMISSION);
+}
+
+static void test_OPS_3_requests_that_cannot_be_said(void **state)
+{
+	struct fixture *f = *state;
+	char argument[5000];
+	assert_int_equal(ask(f, 1, "rooms", "two words"), SL_ERR_INVALID);
+	assert_int_equal(ask(f, 1, "rooms", "a\nSOFTLAN1 kick"), SL_ERR_INVALID);
+	assert_int_equal(ask(f, 1, "rooms", ""), SL_ERR_INVALID);
+	memset(argument, 'x', sizeof(argument));
+	argument[4999] = '\0';
+	assert_int_equal(ask(f, 1, "rooms", argument), SL_ERR_INVALID);
+	argument[4096 - 16 + 1] = '\0'; // one too many
+	assert_int_equal(ask(f, 1, "rooms", argument), SL_ERR_INVALID);
+	argument[4096 - 16] = '\0'; // "SOFTLAN1 rooms " and a newline fit just so
+	assert_int_equal(ask(f, 1, "rooms", argument), SL_ERR_NOT_FOUND);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_OPS_3_answers),   T(test_OPS_3_endless_and_deep_answers),     T(test_OPS_3_timeout),
+		T(test_OPS_3_no_daemon), T(test_OPS_3_requests_that_cannot_be_said),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+// softlanctl's output (OPS-3): tables with aligned columns, sensible units, and nothing from a daemon
+// that a terminal would obey.
+#include "softlanctl/table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "softlanctl/print.h"
+#include "softlanctl/text.h"
+#include "softlanctl/verbs.h"
+
+// Prints a document by a verb's printer; NULL: the printer refused it.
+static char *print(const char *verb_name, const char *json)
+{
+	char *text = NULL;
+	size_t len;
+	json_error_t why;
+	const struct ctl_verb *verb = ctl_verb_find(verb_name);
+	assert_non_null(verb);
+	json_t *document = json_loads(json, JSON_DECODE_ANY, &why);
+	if (!document)
+		fail_msg("%s: %s", json, why.text);
+	FILE *out = open_memstream(&text, &len);
+	assert_non_null(out);
+	int rc = verb->print(out, document);
+	fclose(out);
+	json_decref(document);
+	if (rc != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void assert_print(const char *verb, const char *json, const char *expected)
+{
+	char *text = print(verb, json);
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void test_units(void **state)
+{
+	char out[CTL_UNIT_TEXT];
+	(void)state;
+	assert_string_equal(ctl_bytes(0, out), "0B");
+	assert_string_equal(ctl_bytes(1023, out), "1023B");
+	assert_string_equal(ctl_bytes(1024, out), "1.0KiB");
+	assert_string_equal(ctl_bytes(1536, out), "1.5KiB");
+	assert_string_equal(ctl_bytes(1048575, out), "1023.9KiB");
+	assert_string_equal(ctl_bytes(200 * 1024 * 1024, out), "200.0MiB");
+	assert_string_equal(ctl_bytes(UINT64_MAX, out), "15.9EiB");
+	assert_string_equal(ctl_seconds(0, out), "0s");
+	assert_string_equal(ctl_seconds(59, out), "59s");
+	assert_string_equal(ctl_seconds(192, out), "3m12s");
+	assert_string_equal(ctl_seconds(7500, out), "2h05m");
+	assert_string_equal(ctl_seconds(4 * 86400 + 3 * 3600, out), "4d03h");
+	assert_string_equal(ctl_millis(250, out), "250ms");
+	assert_string_equal(ctl_millis(1234, out), "1.2s");
+	assert_string_equal(ctl_millis(61000, out), "1m01s");
+}
+
+static void test_OPS_3_table_alignment(void **state)
+{
+	static const struct ctl_column columns[] = {
+		{"NAME", false}, {"N", true}, {"END", false}, {NULL, false}};
+	const char *cells[] = {"a", "12345", "x", "größe", NULL, "", "much longer", "1", "y"};
+	struct ctl_table *table = ctl_table_new(columns);
+	char *text = NULL;
+	size_t len;
+	(void)state;
+	for (size_t i = 0; i < 9; i++)
+		ctl_table_cell(table, cells[i]);
+	FILE *out = open_memstream(&text, &len);
+	assert_int_equal(ctl_table_print(table, out), 0);
+	fclose(out);
+	assert_string_equal(text, "NAME             N  END\n"
+				  "a            12345  x\n"
+				  "größe            -  -\n"
+				  "much longer      1  y\n");
+	free(text);
+	ctl_table_free(table);
+	ctl_table_free(NULL);
+}
+
+static void test_OPS_3_rooms(void **state)
+{
+	(void)state;
+	assert_print("rooms", "{\"rooms\":[]}", "CODE  ID  MTU  GATEWAY  CLIENTS  FRAMES  BYTES  DROPPED\n");
+	assert_print(
+		"rooms",
+		"{\"rooms\":[{\"code\":\"ROOM1\",\"id\":1,\"mtu\":1500,\"gateway\":7,\"clients\":2,"
+		"\"frames\":10000,"
+		"\"bytes\":2097152,\"dropped\":3},{\"code\":\"b\",\"id\":12,\"mtu\":1382,\"gateway\":null,"
+		"\"clients\":0,\"frames\":0,\"bytes\":0,\"dropped\":0}]}",
+		"CODE   ID   MTU  GATEWAY  CLIENTS  FRAMES   BYTES  DROPPED\n"
+		"ROOM1   1  1500        7        2   10000  2.0MiB        3\n"
+		"b      12  1382        -        0       0      0B        0\n");
+}
+
+static void test_OPS_3_peers(void **state)
+{
+	(void)state;
+	assert_print("peers",
+		     "{\"peers\":[{\"id\":7,\"room\":\"R\",\"role\":\"client\",\"mac\":\"02:00:00:00:00:01\","
+		     "\"address\":\"192.0.2.1:5000\",\"agent\":\"softlan-client 0.1.0\",\"rtt_ms\":12.34,"
+		     "\"datagram_budget\":1400,\"joined_s\":75,\"last_seen_ms\":40,\"rx_frames\":5,\"rx_"
+		     "bytes\":1500,"
+		     "\"tx_frames\":6,\"tx_bytes\":60,\"drops\":{\"over_mtu\":3,\"runt\":0,\"jumbo\":1},"
+		     "\"reported\":{}},"
+		     "{\"id\":8,\"rtt_ms\":null,\"drops\":{}}]}",
+		     "ID  ROOM  ROLE    MAC                ADDRESS         AGENT                    RTT  "
+		     "BUDGET  JOINED  SEEN"
+		     "        RX     TX  DROPS\n"
+		     " 7  R     client  02:00:00:00:00:01  192.0.2.1:5000  softlan-client 0.1.0  12.3ms    "
+		     "1400   1m15s  40ms"
+		     "  5/1.4KiB  6/60B  over_mtu:3,jumbo:1\n"
+		     " 8  -     -       -                  -               -                          -      "
+		     " -       -     -"
+		     "         -      -  -\n");
+}
+
+static void test_OPS_3_status_and_stats(void **state)
+{
+	(void)state;
+	assert_print("status",
+		     "{\"daemon\":\"softlan-relay\",\"version\":\"0.1.0\",\"pid\":42,\"uptime_s\":3720,"
+		     "\"state\":\"serving\","
+		     "\"sentences\":[\"Listening on [::]:443.\",\"2 "
+		     "rooms.\"],\"listen\":\"[::]:443\",\"ready\":true,"
+		     "\"certificate\":{\"subject\":\"CN=x\"},\"warnings\":[\"w1\",{\"x\":1},\"w2\"],"
+		     "\"addresses\":[\"a\",\"b\"]}",
+		     "softlan-relay 0.1.0, pid 42, up 1h02m, serving\n  Listening on [::]:443.\n  2 rooms.\n "
+		     " warning: w1\n  warning: w2\n"
+		     "listen: [::]:443\nready: yes\ncertificate.subject: CN=x\naddresses: a\naddresses: b\n");
+	assert_print("stats",
+		     "{\"counters\":{\"rx_frames\":1,\"drops\":{\"runt\":20}},\"udp\":{\"gso\":true}}",
+		     "counters.rx_frames   1\ncounters.drops.runt  20\nudp.gso              yes\n");
+}
+
+static void test_OPS_3_hostile_answers(void **state)
+{
+	(void)state;
+	// Controls, C1 controls and direction overrides come out as text.
+	char *text = print("rooms",
+			   "{\"rooms\":[{\"code\":\"\\u001b]0;x\\u0007\\u009b31m\\u202ecba\\u007f\\nx\"}]}");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "\\x1b]0;x\\x07\\xc2\\x9b31m\\xe2\\x80\\xaecba\\x7f\\x0ax"));
+	assert_null(strpbrk(text, "\x1b\x07\x7f"));
+	free(text);
+	text = print("stats", "{\"a\\u001b[2Jb\":1,\"c\":{\"\\r\":\"\\u009bx\"}}");
+	assert_non_null(text);
+	assert_null(strpbrk(text, "\x1b\r"));
+	assert_null(strstr(text, "\xc2\x9b"));
+	free(text);
+	text = print(
+		"status",
+		"{\"daemon\":\"d\\u001b\",\"sentences\":[\"s\\u001b\",5,null],\"m\\u001b\":\"v\\u001b\"}");
+	assert_non_null(text);
+	assert_null(strchr(text, 0x1b));
+	free(text);
+	text = print("peers", "{\"peers\":[{\"drops\":{\"x\\u001b\":1}}]}");
+	assert_non_null(text);
+	assert_null(strchr(text, 0x1b));
+	free(text);
+
+	// Other shapes: refused, or shown as "-".
+	const char *const wrong[] = {"null",  "5",  "[]",
+				     "\"x\"", "{}", "{\"rooms\":{},\"peers\":7,\"daemon\":1}"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_null(print("rooms", wrong[i]));
+		assert_null(print("peers", wrong[i]));
+		assert_null(print("status", wrong[i]));
+	}
+	assert_null(print("stats", "[]"));
+	assert_print("rooms", "{\"rooms\":[5,{\"code\":1,\"id\":\"1\",\"mtu\":-1,\"bytes\":1.5}]}",
+		     "CODE  ID  MTU  GATEWAY  CLIENTS  FRAMES  BYTES  DROPPED\n"
+		     "-      -    -        -        -       -      -        -\n"
+		     "-      -    -        -        -       -      -        -\n");
+	text = print("peers", "{\"peers\":[null,{\"rtt_ms\":1e300,\"drops\":[1]},{\"rtt_ms\":-1,\"drops\":{"
+			      "\"a\":-1,\"b\":\"x\"}}]}");
+	assert_non_null(text);
+	free(text);
+
+	// Nested without end: bounded.
+	char deep[20 * 64 + 64];
+	size_t len = 0;
+	for (int i = 0; i < 60; i++)
+		len += (size_t)sprintf(deep + len, "{\"nested\":");
+	len += (size_t)sprintf(deep + len, "1");
+	for (int i = 0; i < 60; i++)
+		deep[len++] = '}';
+	deep[len] = '\0';
+	assert_print("stats", deep, "");
+}
+
+static void test_OPS_3_verb_table(void **state)
+{
+	(void)state;
+	const char *const names[] = {"status", "rooms", "peers", "stats", "help"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_non_null(ctl_verb_find(names[i]));
+	assert_null(ctl_verb_find(""));
+	assert_null(ctl_verb_find("statu"));
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	ctl_verbs_help(out);
+	fclose(out);
+	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++)
+		assert_non_null(strstr(text, verb->help));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_OPS_3_table_alignment),
+		cmocka_unit_test(test_OPS_3_rooms),
+		cmocka_unit_test(test_OPS_3_peers),
+		cmocka_unit_test(test_OPS_3_status_and_stats),
+		cmocka_unit_test(test_OPS_3_hostile_answers),
+		cmocka_unit_test(test_OPS_3_verb_table),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
