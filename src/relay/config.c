@@ -1,0 +1,322 @@
+#include "relay/config.h"
+
+#include <libconfig.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/addr.h"
+#include "proto/mtu.h"
+
+#ifndef SL_CONFDIR
+#define SL_CONFDIR "/etc/softlan"
+#endif
+#ifndef SL_RUNDIR
+#define SL_RUNDIR "/run/softlan"
+#endif
+#ifndef SL_STATEDIR
+#define SL_STATEDIR "/var/lib/softlan"
+#endif
+
+// A peer of a full room gets one line about each other peer in one write: that must stay below the
+// 64 KiB of control messages that may wait for it.
+#define PEERS_PER_ROOM_MAX 512
+// Peer ids are 16 bits wide, and those of peers that left are held back for a minute.
+#define PEERS_MAX 60000
+
+static const char *const congestion_words[] = {"bbr", "cubic", NULL};
+static const char *const level_words[] = {"error", "warning", "info", "debug", NULL};
+
+static int check_listen(const char *value, struct sl_error *error)
+{
+	struct sl_addr addr;
+	bool dual_stack;
+
+	return sl_listen_parse(value, &addr, &dual_stack, error);
+}
+
+const struct relay_room_entry *relay_room_list_find(const struct relay_room_list *list, const char *code)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->entries[i].code, code) == 0)
+			return &list->entries[i];
+	return NULL;
+}
+
+void relay_room_list_free(struct relay_room_list *list)
+{
+	if (list->entries)
+		explicit_bzero(list->entries, list->count * sizeof(*list->entries)); // they hold secrets
+	free(list->entries);
+	*list = (struct relay_room_list){0};
+}
+
+int relay_room_list_copy(struct relay_room_list *to, const struct relay_room_list *from)
+{
+	*to = (struct relay_room_list){0};
+	if (from->count == 0)
+		return SL_OK;
+	to->entries = calloc(from->count, sizeof(*to->entries));
+	if (!to->entries)
+		return SL_ERR_NOMEM;
+	memcpy(to->entries, from->entries, from->count * sizeof(*to->entries));
+	to->count = from->count;
+	return SL_OK;
+}
+
+static unsigned line_of(const config_setting_t *setting)
+{
+	return (unsigned)config_setting_source_line(setting);
+}
+
+static void load_policy(config_setting_t *setting, const char *file, struct sl_option_errors *errors)
+{
+	if (!config_setting_is_group(setting)) {
+		sl_option_errors_add(errors, file, line_of(setting), "rooms.policy",
+				     "expected a group of safety rules: { … }");
+		return;
+	}
+	for (int i = 0; i < config_setting_length(setting); i++) {
+		config_setting_t *rule = config_setting_get_elem(setting, (unsigned)i);
+
+		sl_option_errors_add(errors, file, line_of(rule), "rooms.policy",
+				     "there is no safety rule \"%s\" that can be set; remove it",
+				     config_setting_name(rule));
+	}
+}
+
+// Reads one member of a room. A key that is given twice never comes here: libconfig refuses it.
+static void load_member(struct relay_room_entry *entry, config_setting_t *member, const char *file,
+			struct sl_option_errors *errors)
+{
+	const char *name = config_setting_name(member);
+	const char *value;
+
+	if (strcmp(name, "policy") == 0) {
+		load_policy(member, file, errors);
+		return;
+	}
+	if (strcmp(name, "code") != 0 && strcmp(name, "secret") != 0) {
+		sl_option_errors_add(errors, file, line_of(member), "rooms",
+				     "unknown key \"%s\"; a room has code, secret and policy", name);
+		return;
+	}
+	value = config_setting_get_string(member);
+	if (!value) {
+		sl_option_errors_add(errors, file, line_of(member),
+				     name[0] == 'c' ? "rooms.code" : "rooms.secret",
+				     "expected a string in double quotes");
+		return;
+	}
+	if (name[0] == 's') {
+		if (strlen(value) > SL_SECRET_MAX) {
+			sl_option_errors_add(errors, file, line_of(member), "rooms.secret",
+					     "expected at most %d bytes", SL_SECRET_MAX);
+			return;
+		}
+		if (!sl_secret_sendable(value)) {
+			sl_option_errors_add(errors, file, line_of(member), "rooms.secret",
+					     "expected UTF-8 text: save the file in that encoding");
+			return;
+		}
+		memcpy(entry->secret, value, strlen(value));
+		return;
+	}
+	if (!sl_room_valid(value)) {
+		sl_option_errors_add(errors, file, line_of(member), "rooms.code",
+				     "expected 1 to %d of A-Z a-z 0-9 - _, not \"%.80s\"", SL_ROOM_MAX,
+				     value);
+		return;
+	}
+	memcpy(entry->code, value, strlen(value) + 1);
+}
+
+static void load_rooms(config_setting_t *setting, void *field, const char *file,
+		       struct sl_option_errors *errors)
+{
+	struct relay_room_list *list = field;
+	int count;
+
+	relay_room_list_free(list);
+	if (!setting)
+		return;
+	if (!config_setting_is_list(setting)) {
+		sl_option_errors_add(errors, file, line_of(setting), "rooms",
+				     "expected a list of groups: ( { code = \"ROOM1\"; secret = \"\"; } )");
+		return;
+	}
+	count = config_setting_length(setting);
+	if (count <= 0)
+		return;
+	list->entries = calloc((size_t)count, sizeof(*list->entries));
+	if (!list->entries) {
+		sl_option_errors_add(errors, file, line_of(setting), "rooms", "out of memory");
+		return;
+	}
+	for (int i = 0; i < count; i++) {
+		config_setting_t *group = config_setting_get_elem(setting, (unsigned)i);
+		struct relay_room_entry entry = {.code = ""};
+		size_t before = errors->count;
+
+		if (!config_setting_is_group(group)) {
+			sl_option_errors_add(errors, file, line_of(group), "rooms",
+					     "expected a group: { code = \"ROOM1\"; secret = \"\"; }");
+			continue;
+		}
+		for (int j = 0; j < config_setting_length(group); j++)
+			load_member(&entry, config_setting_get_elem(group, (unsigned)j), file, errors);
+		if (errors->count == before) {
+			if (entry.code[0] == '\0')
+				sl_option_errors_add(errors, file, line_of(group), "rooms.code",
+						     "missing: each room needs a code");
+			else if (relay_room_list_find(list, entry.code))
+				sl_option_errors_add(errors, file, line_of(group), "rooms.code",
+						     "room \"%s\" is listed twice; remove one", entry.code);
+			else
+				list->entries[list->count++] = entry;
+		}
+		explicit_bzero(&entry, sizeof(entry));
+	}
+}
+
+static void free_rooms(void *field)
+{
+	relay_room_list_free(field);
+}
+
+static void dump_string(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			fprintf(out, "\\x%02x", c);
+		else
+			fputc(c, out);
+	}
+	fputc('"', out);
+}
+
+static void dump_rooms(FILE *out, const void *field)
+{
+	const struct relay_room_list *list = field;
+
+	fputs("(", out);
+	for (size_t i = 0; i < list->count; i++) {
+		fputs(i ? ",\n\t{ code = " : "\n\t{ code = ", out);
+		dump_string(out, list->entries[i].code);
+		fputs("; secret = ", out);
+		dump_string(out, list->entries[i].secret);
+		fputs("; }", out);
+	}
+	fputs(list->count ? "\n)" : " )", out);
+}
+
+#define STRING(key, field, value, ...)                                                                       \
+	{                                                                                                    \
+		.name = key, .type = SL_OPT_STRING, .offset = offsetof(struct relay_config, field),          \
+		.text = value, __VA_ARGS__                                                                   \
+	}
+#define INT(key, field, value, low, high, ...)                                                               \
+	{                                                                                                    \
+		.name = key, .type = SL_OPT_INT, .offset = offsetof(struct relay_config, field),             \
+		.number = value, .min = low, .max = high, __VA_ARGS__                                        \
+	}
+#define BOOL(key, field, value, ...)                                                                         \
+	{                                                                                                    \
+		.name = key, .type = SL_OPT_BOOL, .offset = offsetof(struct relay_config, field),            \
+		.number = value, __VA_ARGS__                                                                 \
+	}
+
+const struct sl_option relay_options[] = {
+	STRING("listen", listen, "443/udp", .restart = true, .check = check_listen,
+	       .help = "The UDP address to listen on: a port (443/udp, IPv4 and IPv6), or an address and "
+		       "port."),
+	STRING("certificate", certificate, SL_CONFDIR "/relay.crt", .restart = true,
+	       .help = "The server certificate with its chain, PEM; goes with private_key."),
+	STRING("private_key", private_key, SL_CONFDIR "/relay.key", .restart = true,
+	       .help = "The certificate's private key, PEM."),
+	STRING("dev_certificate_out", dev_certificate_out, "", .restart = true,
+	       .help = "Set: use a self-signed certificate instead, and write its DER to this file, for "
+		       "pinning."),
+	STRING("dev_certificate_name", dev_certificate_name, "softlan-relay.local", .restart = true,
+	       .help = "The server name in the self-signed certificate."),
+	STRING("state_directory", state_directory, SL_STATEDIR "/relay", .restart = true,
+	       .help = "Where the self-signed certificate and its key are kept."),
+	STRING("control_socket", control_socket, SL_RUNDIR "/relay/control.sock", .restart = true,
+	       .help = "The UNIX socket for softlanctl."),
+	STRING("control_group", control_group, "softlan", .restart = true,
+	       .help = "The group that may use the control socket."),
+	INT("limits.rooms", max_rooms, 256, 1, 65535, .help = "How many rooms may be open at once."),
+	INT("limits.peers_per_room", max_peers_per_room, 64, 1, PEERS_PER_ROOM_MAX,
+	    .help = "How many peers a room may have, its gateway included."),
+	INT("limits.peers", max_peers, 4096, 1, PEERS_MAX, .restart = true,
+	    .help = "How many peers the relay may have in all its rooms."),
+	INT("limits.handshakes_per_second", handshakes_per_second, 200, 0, 1000000, .restart = true,
+	    .help = "How many new connections a second are taken; 0: no limit."),
+	INT("limits.malformed_datagrams", malformed_datagrams, 32, 1, 1000000,
+	    .help = "A peer with so many malformed datagrams in 60 s is disconnected."),
+	INT("client_rate.broadcast_pps", broadcast_pps, 500, 0, 100000000,
+	    .help = "Broadcast and multicast frames a second of each client; 0: no limit."),
+	INT("client_rate.unknown_unicast_pps", unknown_unicast_pps, 200, 0, 100000000,
+	    .help = "Frames a second of each client to unknown destinations; 0: no limit."),
+	INT("client_rate.bandwidth_kbit", bandwidth_kbit, 0, 0, 100000000,
+	    .help = "Kilobits a second that leave for each client's frames, every copy counted; 0: no "
+		    "limit."),
+	INT("datagram.max_size", max_size, SL_BUDGET_DEFAULT, SL_BUDGET_MIN, SL_MTU_MAX + 18, .restart = true,
+	    .help = "The largest tunnel datagram in bytes; the rooms' MTU is 18 less."),
+	BOOL("datagram.split", split, true, .restart = true,
+	     .help = "Let peers that can do it send frames of the full 1500-byte MTU in two datagrams."),
+	STRING("congestion", congestion, "bbr", .restart = true, .choices = congestion_words,
+	       .help = "Congestion control towards the peers: bbr or cubic."),
+	BOOL("offload", offload, true, .restart = true,
+	     .help = "Use UDP segmentation and receive offload where the system has them."),
+	{
+		.name = "rooms",
+		.type = SL_OPT_LIST,
+		.offset = offsetof(struct relay_config, rooms),
+		.help = "The rooms that may be opened, with their secrets; empty: any room code.",
+		.load_list = load_rooms,
+		.free_list = free_rooms,
+		.dump_list = dump_rooms,
+	},
+	STRING("log.level", log_level, "info", .choices = level_words,
+	       .help = "How much is logged: error, warning, info or debug."),
+	BOOL("log.frames", log_frames, false, .help = "Write one log line for each frame."),
+	INT("timing.idle_timeout", idle_timeout, 30, 1, 3600, .restart = true,
+	    .help = "Seconds of silence after which a peer is taken for lost."),
+	INT("timing.keep_alive", keep_alive, 2, 1, 3600, .restart = true,
+	    .help = "Seconds between signs of life on a quiet connection."),
+	INT("timing.stats_interval", stats_interval, 10, 1, 86400,
+	    .help = "Seconds between the log lines with the relay's totals (log.level debug)."),
+	{.name = NULL},
+};
+
+void relay_config_validate(const void *config, const char *file, struct sl_option_errors *errors)
+{
+	const struct relay_config *c = config;
+	bool development = c->dev_certificate_out[0] != '\0';
+
+	if (!development && !c->certificate[0] && !c->private_key[0])
+		sl_option_errors_add(
+			errors, file, 0, "certificate",
+			"no certificate is chosen: set certificate and private_key to PEM files, "
+			"or dev_certificate_out to a file for the DER of a self-signed certificate");
+	else if (!development && !c->private_key[0])
+		sl_option_errors_add(errors, file, 0, "private_key",
+				     "missing: certificate needs its private key in a PEM file");
+	else if (!development && !c->certificate[0])
+		sl_option_errors_add(errors, file, 0, "certificate",
+				     "missing: private_key needs its certificate in a PEM file");
+	if (development && !c->dev_certificate_name[0])
+		sl_option_errors_add(errors, file, 0, "dev_certificate_name", "expected a server name");
+	if (development && !c->state_directory[0])
+		sl_option_errors_add(errors, file, 0, "state_directory",
+				     "expected a directory that keeps the self-signed certificate");
+	if (c->keep_alive >= c->idle_timeout)
+		sl_option_errors_add(errors, file, 0, "timing.keep_alive",
+				     "expected less than timing.idle_timeout (%lld s), not %lld",
+				     c->idle_timeout, c->keep_alive);
+}

@@ -1,0 +1,194 @@
+#include "relay/forward.h"
+
+#include "obs/framelog.h"
+#include "proto/filter.h"
+#include "proto/overlay.h"
+#include "relay/core.h"
+
+void relay_decide(const struct relay_room *room, const struct relay_peer *ingress, const uint8_t *frame,
+		  size_t len, uint64_t now_ns, struct relay_verdict *out)
+{
+	bool remote = ingress->role == SL_ROLE_CLIENT;
+	struct sl_filter_input input = {
+		.direction = remote ? SL_FROM_REMOTE : SL_FROM_LAN,
+		.announced = remote ? &ingress->station.mac : NULL,
+		.mtu = room->mtu,
+	};
+	struct relay_station *station;
+
+	*out = (struct relay_verdict){.targets = RELAY_TO_NONE};
+	out->drop = sl_filter_check(frame, len, &input, &out->eth);
+	if (out->drop != SL_DROP_NONE)
+		return;
+
+	if (!remote) {
+		// A client's own frame, sent to the LAN and captured there again: it has been delivered.
+		out->source = relay_stations_find(&room->stations, &out->eth.src, now_ns);
+		if (out->source && out->source->peer) {
+			out->drop = SL_DROP_REFLECTED;
+			return;
+		}
+		out->learn = true;
+	}
+
+	if (sl_mac_is_multicast(&out->eth.dst)) {
+		out->group = true;
+		out->targets = RELAY_TO_OTHERS;
+		return;
+	}
+
+	station = relay_stations_find(&room->stations, &out->eth.dst, now_ns);
+	if (station && station->peer) {
+		out->target = station->peer;
+	} else if (remote) {
+		out->unknown = !station;
+		out->target = room->gateway;
+		if (!out->target) {
+			out->drop = SL_DROP_NO_GATEWAY;
+			return;
+		}
+	} else if (station) {
+		out->target = room->gateway; // a host behind the gateway: where the frame came from
+	} else {
+		out->unknown = true;
+		out->drop = SL_DROP_UNKNOWN_UNICAST;
+		return;
+	}
+	if (out->target == ingress) {
+		out->target = NULL;
+		out->drop = SL_DROP_REFLECTED;
+		return;
+	}
+	out->targets = RELAY_TO_ONE;
+}
+
+static void log_skipped(struct relay_peer *ingress, struct relay_peer *target, size_t len)
+{
+	struct sl_env *env = ingress->relay->env;
+	uint64_t held_back = 0;
+
+	if (!env->log->frames && !sl_log_every(&target->skipped_log, env->now_ns, &held_back))
+		return;
+	sl_warn(env->log, "relay",
+		"frame skipped for a target, room %s ingress_peer %u target_peer %u len %zu budget %zu "
+		"(datagram_budget), %llu more not logged",
+		ingress->room->code, ingress->id, target->id, len, target->budget,
+		(unsigned long long)held_back);
+}
+
+// Queues one copy. Returns whether it will leave.
+static bool copy_to(struct relay_peer *ingress, struct relay_peer *target,
+		    const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len)
+{
+	int rc = sl_overlay_check_budget(len, target->budget);
+
+	if (rc == SL_OK)
+		rc = target->relay->link->datagram_send(target->conn, header, SL_OVERLAY_HEADER, frame, len);
+	switch (rc) {
+	case SL_OK:
+		target->counters.tx_datagrams++;
+		target->counters.tx_frames++;
+		target->counters.tx_bytes += len;
+		return true;
+	case SL_ERR_TOO_LARGE:
+		relay_peer_count_drop(target, SL_DROP_DATAGRAM_BUDGET, 1);
+		log_skipped(ingress, target, len);
+		return false;
+	case SL_ERR_CLOSED: // it is gone, and the others will hear of that in a moment
+		relay_peer_count_drop(target, SL_DROP_UNKNOWN_PEER, 1);
+		return false;
+	default:
+		relay_peer_count_drop(target, SL_DROP_EGRESS_FULL, 1);
+		return false;
+	}
+}
+
+static unsigned copy_to_targets(struct relay_peer *ingress, const struct relay_verdict *verdict,
+				const uint8_t *frame, size_t len)
+{
+	struct relay_room *room = ingress->room;
+	uint8_t header[SL_OVERLAY_HEADER];
+	unsigned copies = 0;
+
+	sl_overlay_encode_header(header, ingress->id);
+	if (verdict->targets == RELAY_TO_ONE)
+		return copy_to(ingress, verdict->target, header, frame, len);
+	for (size_t i = 0; i < room->count; i++)
+		if (room->members[i] != ingress)
+			copies += copy_to(ingress, room->members[i], header, frame, len);
+	return copies;
+}
+
+static void malformed(struct relay_peer *ingress)
+{
+	struct sl_relay *relay = ingress->relay;
+	uint64_t now_ns = relay->env->now_ns;
+	uint64_t held_back, recent;
+
+	relay_peer_count_drop(ingress, SL_DROP_MALFORMED, 1);
+	if (sl_log_every(&ingress->malformed_log, now_ns, &held_back))
+		sl_warn(relay->env->log, "relay", "malformed datagram, room %s peer %u, %llu more not logged",
+			ingress->room->code, ingress->id, (unsigned long long)held_back);
+	recent = relay_malformed_add(&ingress->malformed, now_ns);
+	if (recent >= relay->malformed_limit)
+		relay_peer_condemn(ingress, SL_CLOSE_MALFORMED_DATAGRAMS, "malformed_datagrams",
+				   RELAY_FAREWELL_DISCONNECT, "%llu malformed datagrams in %d s",
+				   (unsigned long long)recent, RELAY_MALFORMED_SECONDS);
+}
+
+static void log_frame(const struct relay_peer *ingress, const struct sl_eth *eth, size_t len,
+		      enum sl_drop drop, unsigned targets)
+{
+	struct sl_framelog entry = {
+		.scope = "relay",
+		.direction = "forward",
+		.room = ingress->room->code,
+		.peer = ingress->id,
+		.eth = eth,
+		.frame_len = len,
+		.drop = drop,
+		.targets = targets,
+	};
+
+	sl_framelog_write(ingress->relay->env->log, &entry);
+}
+
+void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t len)
+{
+	struct sl_env *env = ingress->relay->env;
+	struct relay_room *room = ingress->room;
+	struct sl_overlay overlay = {.frame = NULL};
+	struct relay_verdict verdict = {.drop = SL_DROP_NONE};
+	const struct sl_eth *eth = NULL;
+	unsigned copies = 0;
+
+	ingress->counters.rx_datagrams++;
+	if (!room || ingress->condemned) {
+		// Before its welcome a peer has no id to send from; on its way out nobody listens.
+		relay_peer_count_drop(ingress, SL_DROP_UNKNOWN_PEER, 1);
+		return;
+	}
+	if (len > ingress->budget) {
+		verdict.drop = SL_DROP_DATAGRAM_BUDGET;
+		relay_peer_count_drop(ingress, verdict.drop, 1);
+	} else if (sl_overlay_decode(datagram, len, &overlay) != SL_OK || overlay.peer_id != ingress->id) {
+		verdict.drop = SL_DROP_MALFORMED;
+		malformed(ingress);
+	} else {
+		relay_decide(room, ingress, overlay.frame, overlay.frame_len, env->now_ns, &verdict);
+		eth = &verdict.eth;
+		if (verdict.learn)
+			relay_stations_learn(&room->stations, verdict.source, &eth->src, env->now_ns);
+		if (verdict.drop == SL_DROP_NONE) {
+			ingress->counters.rx_frames++;
+			ingress->counters.rx_bytes += overlay.frame_len;
+			room->frames++;
+			room->bytes += overlay.frame_len;
+			copies = copy_to_targets(ingress, &verdict, overlay.frame, overlay.frame_len);
+		} else {
+			relay_peer_count_drop(ingress, verdict.drop, 1);
+		}
+	}
+	if (env->log->frames)
+		log_frame(ingress, eth, eth ? overlay.frame_len : len, verdict.drop, copies);
+}

@@ -1,0 +1,34 @@
+// Forwarding: one decision for each frame, then copies into the targets' queues.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/counters.h"
+#include "proto/eth.h"
+#include "relay/room.h"
+
+enum relay_targets {
+	RELAY_TO_NONE,
+	RELAY_TO_ONE,    // `target`
+	RELAY_TO_OTHERS, // all members but the ingress peer
+};
+
+struct relay_verdict {
+	enum sl_drop drop; // SL_DROP_NONE: forward it
+	enum relay_targets targets;
+	struct relay_peer *target;
+	bool group;                   // broadcast or multicast
+	bool unknown;                 // unicast to a destination that is neither announced nor learned
+	bool learn;                   // the source MAC is a host's behind the gateway
+	struct relay_station *source; // learn: its station so far, or NULL
+	struct sl_eth eth;
+};
+
+// Judges one frame from a member of the room (RELAY-4, RELAY-5, RELAY-6, RELAY-9). Changes nothing.
+void relay_decide(const struct relay_room *room, const struct relay_peer *ingress, const uint8_t *frame,
+		  size_t len, uint64_t now_ns, struct relay_verdict *out);
+
+// One datagram from a joined peer: budget, header, verdict, copies, counters.
+void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t len);

@@ -1,0 +1,227 @@
+#include "relay/report.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "obs/json.h"
+#include "relay/core.h"
+
+bool relay_report_has_room(const struct sl_relay *relay, const char *code)
+{
+	return relay_find_room(relay, code) != NULL;
+}
+
+// Consumes `member`. NULL stays NULL, and a failure ends in NULL.
+static json_t *with(json_t *object, const char *name, json_t *member)
+{
+	if (!object) {
+		json_decref(member);
+		return NULL;
+	}
+	if (!member || json_object_set_new(object, name, member) != 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *append(json_t *array, json_t *element)
+{
+	if (!array) {
+		json_decref(element);
+		return NULL;
+	}
+	if (!element || json_array_append_new(array, element) != 0) {
+		json_decref(array);
+		return NULL;
+	}
+	return array;
+}
+
+static json_t *number(uint64_t value)
+{
+	const uint64_t max = (UINT64_C(1) << 53) - 1;
+
+	return json_integer((json_int_t)(value < max ? value : max));
+}
+
+static json_t *room_json(const struct relay_room *room)
+{
+	json_t *object = json_object();
+
+	object = with(object, "code", json_string(room->code));
+	object = with(object, "id", number(room->id));
+	object = with(object, "mtu", number(room->mtu));
+	object = with(object, "gateway", room->gateway ? number(room->gateway->id) : json_null());
+	object = with(object, "clients", number(room->count - (room->gateway ? 1 : 0)));
+	object = with(object, "learned", number(room->stations.learned));
+	object = with(object, "frames", number(room->frames));
+	object = with(object, "bytes", number(room->bytes));
+	object = with(object, "dropped", number(room->dropped));
+	return object;
+}
+
+json_t *relay_report_rooms(const struct sl_relay *relay, const char *code)
+{
+	json_t *rooms = json_array();
+
+	for (const struct relay_room *room = relay->rooms; room; room = room->next)
+		if (!code || strcmp(code, room->code) == 0)
+			rooms = append(rooms, room_json(room));
+	return with(json_object(), "rooms", rooms);
+}
+
+static json_t *since(uint64_t now_ns, uint64_t then_ns, uint64_t unit_ns)
+{
+	return number(now_ns > then_ns ? (now_ns - then_ns) / unit_ns : 0);
+}
+
+static json_t *peer_json(const struct relay_peer *peer)
+{
+	uint64_t now_ns = peer->relay->env->now_ns;
+	bool client = peer->role == SL_ROLE_CLIENT;
+	char address[SL_ADDR_TEXT], mac[SL_MAC_TEXT];
+	struct sl_conn_info info;
+	json_t *object = sl_counters_json(&peer->counters, false);
+
+	peer->relay->link->info(peer->conn, &info);
+	object = with(object, "id", number(peer->id));
+	object = with(object, "room", json_string(peer->room->code));
+	object = with(object, "role", json_string(client ? "client" : "gateway"));
+	object = with(object, "mac",
+		      client ? json_string(sl_mac_format(&peer->station.mac, mac)) : json_null());
+	object = with(object, "address", json_string(sl_addr_format(&info.remote, address)));
+	object = with(object, "agent", json_string(peer->agent));
+	object = with(object, "rtt_ms",
+		      info.rtt_ns ? json_real((double)info.rtt_ns / (double)SL_NS_PER_MS) : json_null());
+	object = with(object, "datagram_budget", number(peer->budget));
+	object = with(object, "joined_s", since(now_ns, peer->joined_ns, SL_NS_PER_S));
+	object = with(object, "last_seen_ms", since(now_ns, info.last_rx_ns, SL_NS_PER_MS));
+	object = with(object, "reported",
+		      peer->reported_ns ? sl_counters_json(&peer->reported, false) : json_null());
+	object = with(object, "reported_age_ms",
+		      peer->reported_ns ? since(now_ns, peer->reported_ns, SL_NS_PER_MS) : json_null());
+	return object;
+}
+
+json_t *relay_report_peers(const struct sl_relay *relay, const char *code)
+{
+	json_t *peers = json_array();
+
+	for (const struct relay_room *room = relay->rooms; room; room = room->next) {
+		if (code && strcmp(code, room->code) != 0)
+			continue;
+		for (size_t i = 0; i < room->count; i++)
+			peers = append(peers, peer_json(room->members[i]));
+	}
+	return with(json_object(), "peers", peers);
+}
+
+static json_t *udp_json(const struct sl_udp_stats *udp)
+{
+	json_t *object = json_object();
+
+	object = with(object, "rx_calls", number(udp->rx_calls));
+	object = with(object, "rx_datagrams", number(udp->rx_datagrams));
+	object = with(object, "rx_bytes", number(udp->rx_bytes));
+	object = with(object, "tx_calls", number(udp->tx_calls));
+	object = with(object, "tx_datagrams", number(udp->tx_datagrams));
+	object = with(object, "tx_bytes", number(udp->tx_bytes));
+	object = with(object, "tx_errors", number(udp->tx_errors));
+	object = with(object, "tx_blocked", number(udp->tx_blocked));
+	object = with(object, "gro", json_boolean(udp->gro));
+	object = with(object, "gso", json_boolean(udp->gso));
+	return object;
+}
+
+static json_t *quic_json(const struct sl_quic_stats *quic)
+{
+	json_t *object = json_object();
+
+	object = with(object, "connections", number(quic->connections));
+	object = with(object, "handshakes", number(quic->handshakes));
+	object = with(object, "handshakes_failed", number(quic->handshakes_failed));
+	object = with(object, "handshakes_refused", number(quic->handshakes_refused));
+	object = with(object, "rx_packets_bad", number(quic->rx_packets_bad));
+	object = with(object, "resets_sent", number(quic->resets_sent));
+	object = with(object, "retries_sent", number(quic->retries_sent));
+	object = with(object, "version_negotiations_sent", number(quic->version_negotiations_sent));
+	return object;
+}
+
+json_t *relay_report_stats(const struct sl_relay *relay)
+{
+	struct sl_relay_info info;
+	json_t *admission, *rejects = json_object(), *object = json_object();
+
+	sl_relay_info(relay, &info);
+	for (unsigned i = 0; i < (unsigned)SL_REJECT_UNKNOWN; i++)
+		if (info.rejects[i] > 0)
+			rejects = with(rejects, sl_reject_token((enum sl_reject)i), number(info.rejects[i]));
+	admission = with(json_object(), "joins", number(info.joins));
+	admission = with(admission, "leaves", number(info.leaves));
+	admission = with(admission, "protocol_errors", number(info.protocol_errors));
+	admission = with(admission, "unknown_messages", number(info.unknown_messages));
+	admission = with(admission, "rejects", rejects);
+
+	object = with(object, "counters", sl_counters_json(&info.counters, true));
+	object = with(object, "rooms", number(info.rooms));
+	object = with(object, "peers", number(info.peers));
+	object = with(object, "admission", admission);
+	object = with(object, "quic", quic_json(&info.quic));
+	object = with(object, "udp", udp_json(&info.quic.udp));
+	return object;
+}
+
+static json_t *time_json(time_t when)
+{
+	char text[32];
+	struct tm utc;
+
+	if (!gmtime_r(&when, &utc) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		return json_null();
+	return json_string(text);
+}
+
+static json_t *certificate_json(const struct sl_tls *tls)
+{
+	struct sl_tls_info info;
+	json_t *object = json_object();
+
+	sl_tls_info(tls, &info);
+	object = with(object, "subject", json_string(info.subject));
+	object = with(object, "sha256", json_string(info.sha256));
+	object = with(object, "not_before", time_json(info.not_before));
+	object = with(object, "not_after", time_json(info.not_after));
+	object = with(object, "development", json_boolean(info.development));
+	return object;
+}
+
+int relay_report_status(json_t *status, const struct sl_relay *relay, const struct sl_tls *tls)
+{
+	struct sl_relay_info info;
+	char listen[SL_ADDR_TEXT], sentence[256];
+	json_t *more = json_object();
+	int failed;
+
+	sl_relay_info(relay, &info);
+	sl_addr_format(&info.listen, listen);
+	snprintf(sentence, sizeof(sentence), "%s %s: %zu peer%s in %zu room%s.",
+		 relay->stopping ? "Ending, on" : "Serving on", listen, info.peers,
+		 info.peers == 1 ? "" : "s", info.rooms, info.rooms == 1 ? "" : "s");
+	more = with(more, "state", json_string(relay->stopping ? "ending" : "serving"));
+	more = with(more, "sentences", append(json_array(), json_string(sentence)));
+	more = with(more, "listen", json_string(listen));
+	more = with(more, "certificate", certificate_json(tls));
+	more = with(more, "mtu", number(info.mtu));
+	more = with(more, "rooms", number(info.rooms));
+	more = with(more, "peers", number(info.peers));
+	more = with(more, "connections", number(info.connections));
+	more = with(more, "limits",
+		    json_pack("{s:I, s:I, s:I}", "rooms", (json_int_t)relay->max_rooms, "peers_per_room",
+			      (json_int_t)relay->max_peers_per_room, "peers", (json_int_t)relay->max_peers));
+	failed = !more || json_object_update(status, more) != 0;
+	json_decref(more);
+	return failed ? SL_ERR_NOMEM : SL_OK;
+}

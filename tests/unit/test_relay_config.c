@@ -1,0 +1,356 @@
+// relay.conf: the option table, the room list, the checks across keys, and the sample file (OPS-1).
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "relay/config.h"
+
+static char path[] = "/tmp/softlan-test-relay-XXXXXX";
+
+static int make_file(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_file(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+static void write_file(const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+// Loads and validates. Gives the errors' text (the caller frees), or NULL when there are none.
+static char *load_file(const char *file, struct relay_config *config)
+{
+	struct sl_option_errors errors = {.text = NULL};
+
+	memset(config, 0, sizeof(*config));
+	assert_int_equal(sl_options_defaults(relay_options, config), SL_OK);
+	sl_options_load(relay_options, config, file, &errors);
+	if (errors.count == 0)
+		relay_config_validate(config, file, &errors);
+	assert_true((errors.count == 0) == (errors.text == NULL));
+	return errors.text;
+}
+
+#define DER "/tmp/relay.der"
+#define DEV "dev_certificate_out = \"" DER "\";\n"
+
+static void accepted(const char *text, struct relay_config *config)
+{
+	char *errors;
+
+	write_file(text);
+	errors = load_file(path, config);
+	if (errors)
+		fail_msg("refused: %s", errors);
+}
+
+// Refused with a line that has each of the words, `line` after the file's name if not 0.
+static void refused(const char *text, unsigned line, const char *word, const char *other)
+{
+	struct relay_config config;
+	char *errors, place[128];
+
+	write_file(text);
+	errors = load_file(path, &config);
+	if (!errors)
+		fail_msg("accepted: %s", text);
+	snprintf(place, sizeof(place), "%s:%u: ", path, line);
+	if ((line && !strstr(errors, place)) || !strstr(errors, word) || !strstr(errors, other))
+		fail_msg("%s gave: %s", text, errors);
+	free(errors);
+	sl_options_free(relay_options, &config);
+}
+
+static void ops1_defaults(void **state)
+{
+	struct relay_config c;
+
+	(void)state;
+	accepted(DEV, &c);
+	assert_string_equal(c.listen, "443/udp");
+	assert_non_null(strstr(c.certificate, "/relay.crt"));
+	assert_non_null(strstr(c.private_key, "/relay.key"));
+	assert_string_equal(c.dev_certificate_out, DER);
+	assert_string_equal(c.dev_certificate_name, "softlan-relay.local");
+	assert_string_equal(c.control_group, "softlan");
+	assert_int_equal(c.max_rooms, 256);
+	assert_int_equal(c.max_peers_per_room, 64);
+	assert_int_equal(c.max_peers, 4096);
+	assert_int_equal(c.handshakes_per_second, 200);
+	assert_int_equal(c.malformed_datagrams, 32);
+	assert_int_equal(c.broadcast_pps, 500);
+	assert_int_equal(c.unknown_unicast_pps, 200);
+	assert_int_equal(c.bandwidth_kbit, 0);
+	assert_int_equal(c.max_size, 1400);
+	assert_true(c.split);
+	assert_string_equal(c.congestion, "bbr");
+	assert_true(c.offload);
+	assert_int_equal(c.rooms.count, 0);
+	assert_string_equal(c.log_level, "info");
+	assert_false(c.log_frames);
+	assert_int_equal(c.idle_timeout, 30);
+	assert_int_equal(c.keep_alive, 2);
+	assert_int_equal(c.stats_interval, 10);
+	sl_options_free(relay_options, &c);
+}
+
+static void ops1_rooms(void **state)
+{
+	struct relay_config c;
+	struct relay_room_list copy;
+
+	(void)state;
+	accepted(DEV "rooms = ( { code = \"ROOM1\"; secret = \"s\"; policy: { }; }, { code = \"b-_9\"; } );",
+		 &c);
+	assert_int_equal(c.rooms.count, 2);
+	assert_string_equal(relay_room_list_find(&c.rooms, "ROOM1")->secret, "s");
+	assert_string_equal(relay_room_list_find(&c.rooms, "b-_9")->secret, "");
+	assert_null(relay_room_list_find(&c.rooms, "room1"));
+	assert_int_equal(relay_room_list_copy(&copy, &c.rooms), SL_OK);
+	sl_options_free(relay_options, &c);
+	assert_string_equal(relay_room_list_find(&copy, "ROOM1")->secret, "s");
+	relay_room_list_free(&copy);
+	accepted(DEV "rooms = ( );", &c);
+	assert_int_equal(c.rooms.count, 0);
+	sl_options_free(relay_options, &c);
+
+	refused(DEV "rooms = \"ROOM1\";", 2, "rooms", "list");
+	refused(DEV "rooms = ( \"ROOM1\" );", 2, "rooms", "group");
+	refused(DEV "rooms = (\n{ secret = \"x\"; } );", 3, "rooms.code", "missing");
+	refused(DEV "rooms = ( { code = \"no space\"; } );", 2, "rooms.code", "no space");
+	refused(DEV "rooms = ( { code = \"\"; } );", 2, "rooms.code", "1 to 64");
+	refused(DEV "rooms = ( { code = 7; } );", 2, "rooms.code", "string");
+	refused(DEV "rooms = ( { code = \"A\"; secret = true; } );", 2, "rooms.secret", "string");
+	refused(DEV "rooms = ( { code = \"A\"; secret = \"\xe4\"; } );", 2, "rooms.secret", "UTF-8");
+	refused(DEV "rooms = ( { code = \"A\"; colour = \"red\"; } );", 2, "rooms", "colour");
+	refused(DEV "rooms = ( { code = \"A\"; },\n{ code = \"A\"; } );", 3, "rooms.code", "twice");
+	refused(DEV "rooms = ( { code = \"A\"; policy: { dhcp = true; }; } );", 2, "rooms.policy", "dhcp");
+	refused(DEV "rooms = ( { code = \"A\"; code = \"B\"; } );", 2, "", "");
+	// All errors are told, not only the first.
+	refused(DEV "rooms = ( { code = 7; }, { secret = 7; } );", 2, "rooms.code", "rooms.secret");
+}
+
+static void ops1_a_long_secret(void **state)
+{
+	char text[1024], secret[258];
+	struct relay_config c;
+
+	(void)state;
+	memset(secret, 'x', sizeof(secret));
+	secret[257] = '\0';
+	snprintf(text, sizeof(text), DEV "rooms = ( { code = \"A\"; secret = \"%s\"; } );", secret);
+	refused(text, 2, "rooms.secret", "256");
+	secret[256] = '\0';
+	snprintf(text, sizeof(text), DEV "rooms = ( { code = \"A\"; secret = \"%s\"; } );", secret);
+	accepted(text, &c);
+	assert_string_equal(c.rooms.entries[0].secret, secret);
+	sl_options_free(relay_options, &c);
+}
+
+static void relay14_one_certificate(void **state)
+{
+	struct relay_config c;
+
+	(void)state;
+	refused("certificate = \"\"; private_key = \"\";", 0, "certificate and private_key",
+		"dev_certificate_out");
+	refused("private_key = \"\";", 0, "private_key", "missing");
+	refused("certificate = \"\";", 0, "certificate", "missing");
+	refused(DEV "dev_certificate_name = \"\";", 0, "dev_certificate_name", "expected");
+	refused(DEV "state_directory = \"\";", 0, "state_directory", "expected");
+	accepted("certificate = \"a\"; private_key = \"b\";", &c);
+	sl_options_free(relay_options, &c);
+	accepted("listen = \"443/udp\";", &c); // the files at their usual places
+	sl_options_free(relay_options, &c);
+}
+
+static void ops1_ranges(void **state)
+{
+	struct relay_config c;
+
+	(void)state;
+	refused(DEV "datagram: { max_size = 1297; };", 2, "datagram.max_size", "1298");
+	refused(DEV "datagram: { max_size = 1519; };", 2, "datagram.max_size", "1518");
+	refused(DEV "limits: { rooms = 0; };", 2, "limits.rooms", "1");
+	refused(DEV "limits: { peers_per_room = 513; };", 2, "limits.peers_per_room", "512");
+	refused(DEV "timing: { keep_alive = 0; };", 2, "timing.keep_alive", "1");
+	refused(DEV "timing: { keep_alive = 30; };", 0, "timing.keep_alive", "timing.idle_timeout (30 s)");
+	refused(DEV "listen = \"nowhere\";", 2, "listen", "nowhere");
+	refused(DEV "congestion = \"reno\";", 2, "congestion", "cubic");
+	refused(DEV "colour = \"red\";", 2, "colour", "unknown");
+	accepted(DEV "listen = \"[::1]:4433\"; datagram: { max_size = 1298; }; congestion = \"cubic\";", &c);
+	sl_options_free(relay_options, &c);
+}
+
+static void ops1_dump_can_be_loaded_again(void **state)
+{
+	struct relay_config c, again;
+	FILE *file;
+	char *errors;
+
+	(void)state;
+	accepted(DEV "rooms = ( { code = \"A\"; secret = \"quote \\\" backslash \\\\ tab \\t\"; }, { code = "
+		     "\"B\"; } );"
+		     "limits: { peers = 77; };",
+		 &c);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	sl_options_dump(relay_options, &c, file);
+	assert_int_equal(fclose(file), 0);
+	errors = load_file(path, &again);
+	if (errors)
+		fail_msg("the dump is refused: %s", errors);
+	for (const struct sl_option *option = relay_options; option->name; option++)
+		if (option->type != SL_OPT_LIST && !sl_option_equal(option, &c, &again))
+			fail_msg("%s was lost in the dump", option->name);
+	assert_int_equal(again.rooms.count, 2);
+	assert_string_equal(again.rooms.entries[0].secret, "quote \" backslash \\ tab \t");
+	assert_string_equal(again.rooms.entries[1].code, "B");
+	sl_options_free(relay_options, &c);
+	sl_options_free(relay_options, &again);
+}
+
+// --- the sample file ----------------------------------------------------------------------------
+
+static FILE *open_sample(void)
+{
+	char name[1024];
+	const char *slash = strrchr(__FILE__, '/');
+	const char *source = getenv("srcdir");
+	FILE *file = NULL;
+
+	if (source) {
+		snprintf(name, sizeof(name), "%s/etc/relay.conf", source);
+		file = fopen(name, "r");
+	}
+	if (!file) {
+		snprintf(name, sizeof(name), "%.*s../../etc/relay.conf",
+			 slash ? (int)(slash - __FILE__ + 1) : 0, __FILE__);
+		file = fopen(name, "r");
+	}
+	if (!file)
+		fail_msg("etc/relay.conf is not found from %s", name);
+	return file;
+}
+
+// Copies the sample with the lines of `keys` (a comma before and after each) made active; "*": all.
+static void write_sample(const char *keys)
+{
+	FILE *in = open_sample(), *out = fopen(path, "w");
+	char line[512], key[64], listed[70];
+
+	assert_non_null(out);
+	while (fgets(line, sizeof(line), in)) {
+		char *mark = line + strspn(line, "\t ");
+
+		key[0] = '\0';
+		if (strncmp(mark, "//", 2) == 0 && sscanf(mark + 2, "%60[a-z_]", key) != 1)
+			fail_msg("not a setting: %s", line);
+		snprintf(listed, sizeof(listed), ",%s,", key);
+		if (key[0] && (strcmp(keys, "*") == 0 || strstr(keys, listed)))
+			memset(mark, ' ', 2);
+		fputs(line, out);
+	}
+	fclose(in);
+	assert_int_equal(fclose(out), 0);
+}
+
+static void ops1_sample_is_loadable(void **state)
+{
+	struct relay_config c;
+
+	(void)state;
+	write_sample("");
+	assert_null(load_file(path, &c));
+	sl_options_free(relay_options, &c);
+
+	write_sample(",certificate,private_key,");
+	assert_null(load_file(path, &c));
+	assert_string_equal(c.private_key, "/etc/softlan/relay.key");
+	sl_options_free(relay_options, &c);
+}
+
+// Paths: the build may be configured for another place than /var/lib and /run.
+static bool same_tail(const struct sl_option *option, const struct relay_config *a,
+		      const struct relay_config *b)
+{
+	const char *x, *y;
+
+	if (option->type != SL_OPT_STRING)
+		return false;
+	x = *(char *const *)((const char *)a + option->offset);
+	y = *(char *const *)((const char *)b + option->offset);
+	if (x[0] != '/' || y[0] != '/')
+		return false;
+	x = strstr(x, "/relay");
+	y = strstr(y, "/relay");
+	return x && y && strcmp(x, y) == 0;
+}
+
+static void ops1_sample_shows_every_key_at_its_default(void **state)
+{
+	struct relay_config defaults = {.listen = NULL}, sample = {.listen = NULL};
+	struct sl_option_errors errors = {.text = NULL};
+	char text[16384];
+	size_t len;
+	FILE *file;
+
+	(void)state;
+	write_sample("*");
+	assert_int_equal(sl_options_defaults(relay_options, &defaults), SL_OK);
+	assert_int_equal(sl_options_defaults(relay_options, &sample), SL_OK);
+	if (sl_options_load(relay_options, &sample, path, &errors) != SL_OK)
+		fail_msg("refused: %s", errors.text);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	text[len] = '\0';
+	fclose(file);
+	for (const struct sl_option *option = relay_options; option->name; option++) {
+		const char *dot = strrchr(option->name, '.');
+		char wanted[80];
+
+		snprintf(wanted, sizeof(wanted), "  %s = ", dot ? dot + 1 : option->name);
+		if (!strstr(text, wanted))
+			fail_msg("the sample has no %s", option->name);
+		if (!sl_option_equal(option, &defaults, &sample) && !same_tail(option, &defaults, &sample))
+			fail_msg("the sample's %s is not its default", option->name);
+	}
+	sl_options_free(relay_options, &defaults);
+	sl_options_free(relay_options, &sample);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ops1_defaults),
+		cmocka_unit_test(ops1_rooms),
+		cmocka_unit_test(ops1_a_long_secret),
+		cmocka_unit_test(relay14_one_certificate),
+		cmocka_unit_test(ops1_ranges),
+		cmocka_unit_test(ops1_dump_can_be_loaded_again),
+		cmocka_unit_test(ops1_sample_is_loadable),
+		cmocka_unit_test(ops1_sample_shows_every_key_at_its_default),
+	};
+	return cmocka_run_group_tests(tests, make_file, remove_file);
+}

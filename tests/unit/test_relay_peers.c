@@ -1,0 +1,382 @@
+// A peer's life at the relay: its control messages, its end, and what is shown of it.
+#include "relay_harness.h"
+
+#include "relay/report.h"
+
+static void expect_left(struct sl_conn *conn, uint16_t id, const char *reason)
+{
+	struct sl_msg msg;
+
+	expect_message(conn, &msg, SL_MSG_PEER_LEFT);
+	assert_int_equal(msg.peer_left.peer_id, id);
+	assert_string_equal(msg.peer_left.reason, reason);
+}
+
+static void relay13_the_reason_reaches_the_others_and_the_place_is_free(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *gateway = join(h, "R", 0), *conn;
+	uint16_t id;
+
+	(void)state;
+	conn = join(h, "R", 1);
+	skip_messages(h);
+	id = peer_of(conn)->id;
+	say(conn, "{\"type\":\"disconnect\",\"reason\":\"going to bed\"}");
+	expect_left(gateway, id, "going to bed");
+	assert_true(conn->fin); // our side is finished too, the peer closes
+	assert_false(conn->close_called);
+	conn = join(h, "R", 1); // membership and MAC are free at once
+	skip_messages(h);
+
+	id = peer_of(conn)->id;
+	h->ops.stream(h->ops.arg, conn, conn->user, NULL, 0, true, false);
+	expect_left(gateway, id, "connection_lost");
+	assert_true(conn->close_called);
+	conn_closed(conn, SL_CAUSE_LOCAL);
+	expect_silence(gateway); // said once
+
+	conn = join(h, "R", 1);
+	skip_messages(h);
+	id = peer_of(conn)->id;
+	h->ops.stream(h->ops.arg, conn, conn->user, NULL, 0, false, true); // a reset
+	expect_left(gateway, id, "connection_lost");
+
+	conn = join(h, "R", 1);
+	skip_messages(h);
+	id = peer_of(conn)->id;
+	conn_closed(conn, SL_CAUSE_IDLE);
+	expect_left(gateway, id, "timed_out");
+
+	conn = join(h, "R", 1);
+	skip_messages(h);
+	id = peer_of(conn)->id;
+	conn_closed(conn, SL_CAUSE_RESET);
+	expect_left(gateway, id, "connection_lost");
+
+	conn_closed(gateway, SL_CAUSE_PEER);
+	assert_int_equal(h->relay->room_count, 0);
+	harness_free(h);
+}
+
+static void relay13_after_its_disconnect_a_peer_is_closed_in_500_ms(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *conn = join(h, "R", 1);
+
+	(void)state;
+	say(conn, "{\"type\":\"disconnect\",\"reason\":\"bye\"}");
+	advance(h, MS(500));
+	assert_true(conn->close_called);
+	assert_int_equal(conn->close_code, SL_CLOSE_DONE);
+	harness_free(h);
+}
+
+static void ctrl1_protocol_errors_close_with_code_1(void **state)
+{
+	static const char *const after_welcome[] = {
+		"{\"type\":\"hello\",\"protocol\":1,\"role\":\"gateway\",\"room\":\"R\",\"max_datagram_"
+		"size\":1400,"
+		"\"agent\":\"x\"}",
+		"{\"type\":\"hello\",\"protocol\":1,\"role\":\"gateway\",\"room\":\"!\",\"max_datagram_"
+		"size\":1400,"
+		"\"agent\":\"x\"}",
+		"{\"type\":\"peer_left\",\"peer_id\":1,\"reason\":\"x\"}",
+		"{\"type\":\"peer_joined\",\"peer_id\":1,\"role\":\"gateway\"}",
+		"{\"type\":\"reject\",\"reason\":\"x\",\"message\":\"y\"}",
+		"{\"type\":\"disconnect\"}",
+		"{\"type\":7}",
+		"[1]",
+		"{\"type\":\"stats\",\"rx_frames\":-1}",
+	};
+	struct harness *h = harness_new();
+	struct sl_conn *conn, *watcher = join(h, "R", 9);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(after_welcome) / sizeof(*after_welcome); i++) {
+		conn = join(h, "R", 1);
+		skip_messages(h);
+		say(conn, after_welcome[i]);
+		if (!conn->close_called)
+			fail_msg("not refused: %s", after_welcome[i]);
+		assert_int_equal(conn->close_code, SL_CLOSE_PROTOCOL_ERROR);
+		assert_true(strlen(conn->close_text) > 5);
+		expect_left(watcher, peer_of(conn)->id, "protocol_error");
+		conn_closed(conn, SL_CAUSE_LOCAL);
+	}
+	// Before hello.
+	conn = conn_open(h);
+	say(conn, "{\"type\":\"stats\"}");
+	assert_int_equal(conn->close_code, SL_CLOSE_PROTOCOL_ERROR);
+	conn = conn_open(h);
+	say(conn, "{\"type\":\"something\"}");
+	assert_int_equal(conn->close_code, SL_CLOSE_PROTOCOL_ERROR);
+	conn = conn_open(h);
+	say_bytes(conn, "\x00\x00\x40\x01", 4); // 16385
+	assert_int_equal(conn->close_code, SL_CLOSE_PROTOCOL_ERROR);
+	conn = conn_open(h);
+	say_bytes(conn, "GET / HTTP/1.1\r\n", 16);
+	assert_int_equal(conn->close_code, SL_CLOSE_PROTOCOL_ERROR);
+	expect_silence(watcher);
+	harness_free(h);
+}
+
+static void relay1_hello_that_breaks_a_rule_is_rejected(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *conn = conn_open(h);
+
+	(void)state;
+	say(conn, "{\"type\":\"hello\",\"protocol\":2}");
+	expect_reject(conn, SL_REJECT_PROTOCOL_VERSION);
+	conn = conn_open(h);
+	say_hello(conn, "no spaces", 1, 1400, "");
+	expect_reject(conn, SL_REJECT_INVALID_ROOM);
+	conn = conn_open(h);
+	say(conn, "{\"type\":\"hello\",\"protocol\":1,\"role\":\"gateway\",\"mac\":\"02:00:00:00:00:01\","
+		  "\"room\":\"R\",\"max_datagram_size\":1400,\"agent\":\"x\"}");
+	expect_reject(conn, SL_REJECT_INVALID_HELLO);
+	// After a reject nothing counts any more.
+	say_hello(conn, "R", 1, 1400, "");
+	expect_silence(conn);
+	assert_int_equal(h->relay->joined, 0);
+	harness_free(h);
+}
+
+static void relay1_no_hello_within_5_s(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *conn = conn_open(h);
+
+	(void)state;
+	advance(h, MS(4999));
+	assert_false(conn->close_called);
+	advance(h, MS(1));
+	assert_true(conn->close_called);
+	assert_int_equal(conn->close_code, SL_CLOSE_TIMED_OUT);
+	harness_free(h);
+}
+
+static void a_peer_that_does_not_read_is_closed(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *lazy = join(h, "R", 1), *other = join(h, "R", 2);
+
+	(void)state;
+	skip_messages(h);
+	lazy->pending = 65536;
+	join(h, "R", 3);
+	assert_false(lazy->close_called);
+	lazy->pending = 65537;
+	join(h, "R", 4);
+	assert_true(lazy->close_called);
+	assert_int_equal(lazy->close_code, SL_CLOSE_PROTOCOL_ERROR);
+	skip_messages(h);
+	conn_closed(lazy, SL_CAUSE_LOCAL);
+	expect_silence(other);
+	assert_int_equal(h->relay->joined, 3);
+	harness_free(h);
+}
+
+static void one_lazy_peer_after_another(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *gateway = join(h, "R", 0);
+
+	(void)state;
+	for (unsigned i = 1; i <= 20; i++)
+		join(h, "R", i)->pending = i % 2 ? 70000 : 0;
+	// Each leave makes the relay write to the others, and find the next one that does not read.
+	for (unsigned i = 1; i <= 19; i += 2)
+		assert_true(h->conns[i]->close_called);
+	assert_false(gateway->close_called);
+	assert_int_equal(h->relay->joined, 11);
+	assert_int_equal(h->relay->condemned, 0);
+	harness_free(h);
+}
+
+static void on_stopped(void *arg)
+{
+	struct harness *h = arg;
+
+	h->stopped++;
+}
+
+static void stop_says_disconnect_and_waits_at_most_500_ms(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *one = join(h, "R", 0), *two = join(h, "R", 1), *waiting = conn_open(h);
+	struct sl_msg msg;
+
+	(void)state;
+	skip_messages(h);
+	sl_relay_stop(h->relay, on_stopped, h);
+	assert_true(waiting->close_called);
+	assert_int_equal(waiting->close_code, SL_CLOSE_SHUTTING_DOWN);
+	for (int i = 0; i < 2; i++) {
+		expect_message(h->conns[i], &msg, SL_MSG_DISCONNECT);
+		assert_string_equal(msg.disconnect.reason, "shutting_down");
+		assert_true(h->conns[i]->fin);
+		expect_silence(h->conns[i]); // no peer_left about the others
+	}
+	assert_null(h->ops.accept(h->ops.arg, one));
+	h->ops.stream_drained(h->ops.arg, one, one->user);
+	assert_true(one->close_called);
+	assert_int_equal(one->close_code, SL_CLOSE_SHUTTING_DOWN);
+	advance(h, MS(500));
+	assert_true(two->close_called);
+	assert_int_equal(two->close_code, SL_CLOSE_SHUTTING_DOWN);
+	assert_int_equal(h->stopped, 0);
+	for (int i = 0; i < 3; i++)
+		conn_closed(h->conns[i], SL_CAUSE_LOCAL);
+	advance(h, 0);
+	assert_int_equal(h->stopped, 1);
+	advance(h, S(2));
+	assert_int_equal(h->stopped, 1);
+	harness_free(h);
+}
+
+static void stop_without_peers_is_immediate(void **state)
+{
+	struct harness *h = harness_new();
+
+	(void)state;
+	sl_relay_stop(h->relay, on_stopped, h);
+	assert_int_equal(h->stopped, 0); // from the loop, not from inside the call
+	advance(h, 0);
+	assert_int_equal(h->stopped, 1);
+	harness_free(h);
+}
+
+static json_int_t integer_at(const json_t *object, const char *name)
+{
+	const json_t *member = json_object_get(object, name);
+
+	if (!json_is_integer(member))
+		fail_msg("no integer %s", name);
+	return json_integer_value(member);
+}
+
+static void has_members(const json_t *object, const char *const *names)
+{
+	for (; *names; names++)
+		if (!json_object_get(object, *names))
+			fail_msg("no member %s", *names);
+}
+
+// OPS-3: every member that scripts may count on.
+static void ops3_reports_have_their_members(void **state)
+{
+	static const char *const room_names[] = {"code",   "id",    "mtu",     "gateway", "clients",
+						 "frames", "bytes", "dropped", NULL};
+	static const char *const peer_names[] = {"id",       "room",         "role",      "mac",
+						 "address",  "agent",        "rtt_ms",    "datagram_budget",
+						 "joined_s", "last_seen_ms", "rx_frames", "tx_frames",
+						 "rx_bytes", "tx_bytes",     "drops",     "reported",
+						 NULL};
+	static const char *const status_names[] = {"state", "sentences", "listen",      "certificate", "mtu",
+						   "rooms", "peers",     "connections", "limits",      NULL};
+	static const char *const certificate_names[] = {"subject",   "sha256",      "not_before",
+							"not_after", "development", NULL};
+	char directory[] = "/tmp/softlan-test-report-XXXXXX", name[64], command[64];
+	struct harness *h = harness_new();
+	json_t *json, *said;
+	struct sl_tls *tls;
+
+	(void)state;
+	join(h, "R", 0);
+	join(h, "R", 1);
+	json = relay_report_rooms(h->relay, NULL);
+	has_members(json_array_get(json_object_get(json, "rooms"), 0), room_names);
+	json_decref(json);
+	json = relay_report_peers(h->relay, NULL);
+	has_members(json_array_get(json_object_get(json, "peers"), 0), peer_names);
+	has_members(json_array_get(json_object_get(json, "peers"), 1), peer_names);
+	json_decref(json);
+
+	assert_non_null(mkdtemp(directory));
+	snprintf(name, sizeof(name), "%s/relay.der", directory);
+	tls = sl_tls_server_dev(directory, "softlan-relay.local", name, NULL);
+	assert_non_null(tls);
+	json = json_object();
+	assert_int_equal(relay_report_status(json, h->relay, tls), SL_OK);
+	has_members(json, status_names);
+	has_members(json_object_get(json, "certificate"), certificate_names);
+	said = json_object_get(json, "sentences");
+	assert_int_equal(json_array_size(said), 1);
+	assert_non_null(strstr(json_string_value(json_array_get(said, 0)), "2 peers in 1 room."));
+	json_decref(json);
+	sl_tls_free(tls);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	assert_int_equal(system(command), 0);
+	harness_free(h);
+}
+
+static void relay12_stats_are_retained_and_shown(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *gateway = join(h, "R", 0), *client;
+	json_t *json, *peer, *room;
+
+	(void)state;
+	client = join(h, "R", 1);
+	say(client, "{\"type\":\"stats\",\"rx_frames\":7,\"tx_bytes\":9000,\"drops\":{\"misdirected\":3}}");
+	say(client, "{\"type\":\"brand_new\",\"x\":1}"); // ignored and counted
+	advance(h, MS(2500));
+	client->last_rx_ns = h->env.now_ns - MS(120);
+
+	json = relay_report_peers(h->relay, "R");
+	assert_int_equal(json_array_size(json_object_get(json, "peers")), 2);
+	peer = json_array_get(json_object_get(json, "peers"), 1);
+	assert_int_equal(integer_at(peer, "id"), peer_of(client)->id);
+	assert_string_equal(json_string_value(json_object_get(peer, "mac")), "02:00:00:00:00:01");
+	assert_string_equal(json_string_value(json_object_get(peer, "role")), "client");
+	assert_string_equal(json_string_value(json_object_get(peer, "agent")), "test/1");
+	assert_string_equal(json_string_value(json_object_get(peer, "room")), "R");
+	assert_int_equal(integer_at(peer, "joined_s"), 2);
+	assert_int_equal(integer_at(peer, "last_seen_ms"), 120);
+	assert_int_equal(integer_at(peer, "datagram_budget"), 1400);
+	assert_int_equal(integer_at(json_object_get(peer, "reported"), "rx_frames"), 7);
+	assert_int_equal(
+		integer_at(json_object_get(json_object_get(peer, "reported"), "drops"), "misdirected"), 3);
+	peer = json_array_get(json_object_get(json, "peers"), 0);
+	assert_true(json_is_null(json_object_get(peer, "mac")));
+	assert_true(json_is_null(json_object_get(peer, "reported")));
+	json_decref(json);
+
+	json = relay_report_rooms(h->relay, NULL);
+	room = json_array_get(json_object_get(json, "rooms"), 0);
+	assert_string_equal(json_string_value(json_object_get(room, "code")), "R");
+	assert_int_equal(integer_at(room, "gateway"), peer_of(gateway)->id);
+	assert_int_equal(integer_at(room, "clients"), 1);
+	assert_int_equal(integer_at(room, "mtu"), 1382);
+	json_decref(json);
+	json = relay_report_rooms(h->relay, "NONE");
+	assert_int_equal(json_array_size(json_object_get(json, "rooms")), 0);
+	json_decref(json);
+	assert_false(relay_report_has_room(h->relay, "NONE"));
+
+	json = relay_report_stats(h->relay);
+	assert_int_equal(integer_at(json_object_get(json, "admission"), "unknown_messages"), 1);
+	assert_int_equal(integer_at(json, "peers"), 2);
+	json_decref(json);
+	harness_free(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(relay13_the_reason_reaches_the_others_and_the_place_is_free),
+		cmocka_unit_test(relay13_after_its_disconnect_a_peer_is_closed_in_500_ms),
+		cmocka_unit_test(ctrl1_protocol_errors_close_with_code_1),
+		cmocka_unit_test(relay1_hello_that_breaks_a_rule_is_rejected),
+		cmocka_unit_test(relay1_no_hello_within_5_s),
+		cmocka_unit_test(a_peer_that_does_not_read_is_closed),
+		cmocka_unit_test(one_lazy_peer_after_another),
+		cmocka_unit_test(stop_says_disconnect_and_waits_at_most_500_ms),
+		cmocka_unit_test(stop_without_peers_is_immediate),
+		cmocka_unit_test(relay12_stats_are_retained_and_shown),
+		cmocka_unit_test(ops3_reports_have_their_members),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
