@@ -1,0 +1,251 @@
+#include "session/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/time.h"
+#include "obs/json.h"
+
+// New values are NULL when memory is out; json_object_set_new then fails, and so does the report.
+static int put(json_t *object, const char *name, json_t *value)
+{
+	return json_object_set_new(object, name, value) == 0 ? SL_OK : SL_ERR_NOMEM;
+}
+
+static json_t *number(uint64_t value)
+{
+	// The wire's and the control socket's integers end at 2^53-1 (interfaces: JSON).
+	const uint64_t max = (UINT64_C(1) << 53) - 1;
+
+	return json_integer((json_int_t)(value < max ? value : max));
+}
+
+static json_t *number_or_null(uint64_t value) // 0: not known
+{
+	return value != 0 ? number(value) : json_null();
+}
+
+// A sentence may have been cut in the middle of a character; JSON takes whole ones only.
+static json_t *sentence(const char *text)
+{
+	json_t *out = json_string(text);
+	char copy[512];
+
+	if (out != NULL)
+		return out;
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *c = copy; *c != '\0'; c++) {
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	}
+	return json_string(copy);
+}
+
+// For people: what there is to say of the connection. A daemon may append more.
+static json_t *sentences(const struct sl_session_status *now)
+{
+	json_t *list = json_array();
+
+	if (json_array_append_new(list, sentence(now->sentence)) == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *milliseconds(uint64_t ns)
+{
+	return ns != 0 ? json_real((double)(ns / SL_NS_PER_US) / 1000.0) : json_null();
+}
+
+static uint64_t since(uint64_t now_ns, uint64_t then_ns)
+{
+	return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
+static const char *role_name(enum sl_role role)
+{
+	return role == SL_ROLE_GATEWAY ? "gateway" : "client";
+}
+
+// The room's gateway as it is now, ourselves included; 0: none.
+static uint16_t room_gateway(const struct sl_session *session, const struct sl_session_config *config,
+			     const struct sl_session_status *status)
+{
+	const struct sl_session_peer *peer;
+	unsigned cursor = 0;
+
+	if (status->state != SL_SESSION_JOINED)
+		return 0;
+	if (config->role == SL_ROLE_GATEWAY)
+		return status->welcome.peer_id;
+	while ((peer = sl_session_peer_next(session, &cursor)) != NULL) {
+		if (peer->role == SL_ROLE_GATEWAY)
+			return peer->id;
+	}
+	return 0;
+}
+
+static int status_path(json_t *status, const struct sl_session_status *now)
+{
+	json_t *path = json_object();
+	int rc = SL_OK;
+
+	rc |= put(path, "max_udp_payload", number_or_null(now->conn.max_udp_payload));
+	rc |= put(path, "max_datagram", number_or_null(now->max_datagram));
+	rc |= put(status, "path", path);
+	return rc;
+}
+
+int sl_report_status(json_t *status, const struct sl_session *session, const struct sl_session_config *config,
+		     uint64_t now_ns)
+{
+	struct sl_session_status now;
+	char address[SL_ADDR_TEXT] = "";
+	bool joined;
+	int rc = SL_OK;
+
+	sl_session_status(session, &now);
+	joined = now.state == SL_SESSION_JOINED;
+	if (now.relay.len != 0)
+		sl_addr_format(&now.relay, address);
+
+	rc |= put(status, "role", json_string(role_name(config->role)));
+	rc |= put(status, "room", json_string(config->room));
+	rc |= put(status, "relay",
+		  json_sprintf(strchr(config->relay.name, ':') != NULL ? "[%s]:%u" : "%s:%u",
+			       config->relay.name, (unsigned)config->relay.port));
+	rc |= put(status, "relay_address", address[0] != '\0' ? json_string(address) : json_null());
+	rc |= put(status, "server_name", json_string(config->server_name));
+	rc |= put(status, "connected", json_boolean(joined));
+	rc |= put(status, "state", json_string(now.state_name));
+	rc |= put(status, "sentences", sentences(&now));
+	rc |= put(status, "peer_id", number_or_null(joined ? now.welcome.peer_id : 0));
+	rc |= put(status, "mtu", number_or_null(joined ? now.welcome.mtu : 0));
+	rc |= put(status, "datagram_budget", number_or_null(joined ? now.welcome.budget : 0));
+	rc |= put(status, "gateway", number_or_null(room_gateway(session, config, &now)));
+	rc |= put(status, "rtt_ms", milliseconds(now.rtt_ns));
+	rc |= put(status, "reconnects", number(now.reconnects));
+	rc |= put(status, "since_s", number(since(now_ns, now.since_ns) / SL_NS_PER_S));
+	rc |= status_path(status, &now);
+	rc |= put(status, "cipher", now.conn.cipher != NULL ? json_string(now.conn.cipher) : json_null());
+	return rc == SL_OK ? SL_OK : SL_ERR_NOMEM;
+}
+
+json_t *sl_report_rooms(const struct sl_session *session, const struct sl_session_config *config)
+{
+	const struct sl_counters *counters = sl_session_counters(session);
+	const struct sl_session_peer *peer;
+	struct sl_session_status now;
+	json_t *report = json_object(), *rooms = json_array(), *room = json_object();
+	uint64_t clients = 0;
+	unsigned cursor = 0;
+	bool joined;
+	int rc = SL_OK;
+
+	sl_session_status(session, &now);
+	joined = now.state == SL_SESSION_JOINED;
+	while ((peer = sl_session_peer_next(session, &cursor)) != NULL)
+		clients += peer->role == SL_ROLE_CLIENT;
+	clients += joined && config->role == SL_ROLE_CLIENT; // ourselves
+
+	rc |= put(room, "code", json_string(config->room));
+	rc |= put(room, "id", joined ? number(now.welcome.room_id) : json_null());
+	rc |= put(room, "mtu", joined ? number(now.welcome.mtu) : json_null());
+	rc |= put(room, "gateway", number_or_null(room_gateway(session, config, &now)));
+	rc |= put(room, "clients", number(clients));
+	rc |= put(room, "frames", number(counters->rx_frames + counters->tx_frames));
+	rc |= put(room, "bytes", number(counters->rx_bytes + counters->tx_bytes));
+	rc |= put(room, "dropped", number(sl_counters_dropped(counters)));
+	rc |= json_array_append_new(rooms, room);
+	rc |= put(report, "rooms", rooms);
+	if (rc == SL_OK)
+		return report;
+	json_decref(report);
+	return NULL;
+}
+
+// What an endpoint does not know of a peer is null: the relay knows it.
+static json_t *peer_json(const struct sl_session_peer *peer, const char *room, uint64_t now_ns)
+{
+	json_t *out = json_object();
+	char mac[SL_MAC_TEXT];
+	bool client = peer->role == SL_ROLE_CLIENT;
+	int rc = SL_OK;
+
+	rc |= put(out, "id", number(peer->id));
+	rc |= put(out, "room", json_string(room));
+	rc |= put(out, "role", json_string(role_name(peer->role)));
+	rc |= put(out, "mac", client ? json_string(sl_mac_format(&peer->mac, mac)) : json_null());
+	rc |= put(out, "address", json_null());
+	rc |= put(out, "agent", json_null());
+	rc |= put(out, "rtt_ms", json_null());
+	rc |= put(out, "datagram_budget", json_null());
+	rc |= put(out, "joined_s", number(since(now_ns, peer->joined_ns) / SL_NS_PER_S));
+	rc |= put(out, "last_seen_ms",
+		  peer->last_frame_ns != 0 ? number(since(now_ns, peer->last_frame_ns) / SL_NS_PER_MS)
+					   : json_null());
+	rc |= put(out, "rx_frames", number(peer->rx_frames));
+	rc |= put(out, "tx_frames", number(peer->tx_frames));
+	rc |= put(out, "rx_bytes", number(peer->rx_bytes));
+	rc |= put(out, "tx_bytes", number(peer->tx_bytes));
+	rc |= put(out, "drops", json_object());
+	rc |= put(out, "reported", json_null());
+	if (rc == SL_OK)
+		return out;
+	json_decref(out);
+	return NULL;
+}
+
+json_t *sl_report_peers(const struct sl_session *session, const struct sl_session_config *config,
+			uint64_t now_ns)
+{
+	json_t *report = json_object(), *peers = json_array();
+	const struct sl_session_peer *peer;
+	unsigned cursor = 0;
+	int rc = SL_OK;
+
+	while ((peer = sl_session_peer_next(session, &cursor)) != NULL)
+		rc |= json_array_append_new(peers, peer_json(peer, config->room, now_ns));
+	rc |= put(report, "peers", peers);
+	if (rc == SL_OK)
+		return report;
+	json_decref(report);
+	return NULL;
+}
+
+static json_t *udp_json(const struct sl_udp_stats *udp)
+{
+	json_t *out = json_object();
+	int rc = SL_OK;
+
+	rc |= put(out, "rx_calls", number(udp->rx_calls));
+	rc |= put(out, "rx_datagrams", number(udp->rx_datagrams));
+	rc |= put(out, "rx_bytes", number(udp->rx_bytes));
+	rc |= put(out, "tx_calls", number(udp->tx_calls));
+	rc |= put(out, "tx_datagrams", number(udp->tx_datagrams));
+	rc |= put(out, "tx_bytes", number(udp->tx_bytes));
+	rc |= put(out, "tx_errors", number(udp->tx_errors));
+	rc |= put(out, "tx_blocked", number(udp->tx_blocked));
+	rc |= put(out, "gro", json_boolean(udp->gro));
+	rc |= put(out, "gso", json_boolean(udp->gso));
+	if (rc == SL_OK)
+		return out;
+	json_decref(out);
+	return NULL;
+}
+
+json_t *sl_report_stats(const struct sl_session *session)
+{
+	struct sl_session_status now;
+	json_t *report = json_object();
+	int rc = SL_OK;
+
+	sl_session_status(session, &now);
+	rc |= put(report, "counters", sl_counters_json(sl_session_counters(session), true));
+	rc |= put(report, "udp", udp_json(&now.udp));
+	rc |= put(report, "unknown_messages", number(now.unknown_messages));
+	if (rc == SL_OK)
+		return report;
+	json_decref(report);
+	return NULL;
+}
