@@ -1,0 +1,48 @@
+// The gateway's bridge: frames between an L2 port on the LAN and a session with the relay. It knows
+// sl_env, sl_port and sl_session only, so it runs on a real interface and in a simulation alike.
+//
+//   LAN -> relay   reflected? unrelated? filter, session
+//   relay -> LAN   filter with the source peer's announced MAC (GW-3), port
+//
+// Lifecycle before frames (GW-6): the relay's control messages change the session's peers as they
+// arrive, and the session holds frames back whose source is not announced yet; frames from the LAN
+// are read in a turn of the loop of their own, and each is judged by the peers known at that moment.
+#pragma once
+
+#include "net/env.h"
+#include "port/port.h"
+#include "session/session.h"
+
+struct sl_gateway_bridge;
+
+// What the owner hears of, after the bridge has done its part. Every one may be NULL.
+struct sl_gateway_observer {
+	void (*joined)(void *arg, const struct sl_session_welcome *welcome);
+	void (*peers_changed)(void *arg);
+	void (*down)(void *arg, const char *sentence, uint64_t retry_ns);
+	void (*ended)(void *arg, const char *sentence);
+	void (*failed)(void *arg, const char *why); // the port
+	void *arg;
+};
+
+struct sl_gateway_stats {
+	uint64_t lan_unrelated; // LAN unicast that is for no remote client (GW-4): no error
+	uint64_t lan_offline;   // LAN frames seen while there was no session
+	uint64_t cam_frames;    // GW-5
+};
+
+// `room` is for the log; `cam_interval_ns` 0: no CAM refresh. NULL: out of memory.
+struct sl_gateway_bridge *sl_gateway_bridge_new(struct sl_env *env, const char *room,
+						uint64_t cam_interval_ns,
+						const struct sl_gateway_observer *observer);
+void sl_gateway_bridge_free(
+	struct sl_gateway_bridge *bridge); // NULL is fine; port and session are the caller's
+
+// The callbacks that the port and the session are to be opened with.
+void sl_gateway_bridge_port_handler(struct sl_gateway_bridge *bridge, struct sl_port_handler *out);
+void sl_gateway_bridge_session_ops(struct sl_gateway_bridge *bridge, struct sl_session_ops *out);
+// Before any of them is called.
+void sl_gateway_bridge_attach(struct sl_gateway_bridge *bridge, struct sl_session *session,
+			      struct sl_port *port);
+
+void sl_gateway_bridge_stats(const struct sl_gateway_bridge *bridge, struct sl_gateway_stats *out);

@@ -1,0 +1,15 @@
+// gateway.conf.
+#pragma once
+
+#include "daemon/options.h"
+#include "session/settings.h"
+
+struct sl_gateway_config {
+	struct sl_endpoint_settings endpoint;
+	char *interface;
+	long long cam_refresh_interval; // seconds; 0: never
+};
+
+extern const struct sl_option sl_gateway_options[];
+
+void sl_gateway_validate(const void *config, const char *file, struct sl_option_errors *errors);
