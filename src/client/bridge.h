@@ -1,0 +1,48 @@
+// The client's bridge: frames between the TAP and a session with the relay, with the L2 checks of
+// both directions (CORE-3, CORE-4). It knows sl_env, sl_port and sl_session only, so it runs on a
+// real device and in a simulation alike.
+//
+//   TAP -> relay   filter with our own announced MAC, session
+//   relay -> TAP   filter by the source peer's role and MAC, reflected? misdirected? port
+//
+// One loop takes frames from both sides in turn: no lock, and no allocation per frame (LIN-5).
+#pragma once
+
+#include "net/env.h"
+#include "port/port.h"
+#include "session/session.h"
+
+struct sl_client_bridge;
+
+// What the owner hears of, after the bridge has done its part. Every one may be NULL.
+struct sl_client_observer {
+	void (*joined)(void *arg, const struct sl_session_welcome *welcome);
+	void (*peers_changed)(void *arg);
+	void (*down)(void *arg, const char *sentence, uint64_t retry_ns);
+	void (*ended)(void *arg, const char *sentence);
+	void (*failed)(void *arg, const char *why); // the port
+	int (*before_connect)(void *arg, const struct sl_addr *relay, struct sl_error *error);
+	void *arg;
+};
+
+struct sl_client_stats {
+	uint64_t group_out, group_in; // broadcast and multicast frames that passed (OBS-3)
+	uint64_t offline;             // frames from the TAP while there was no session
+};
+
+// `mac`: our identity; `room` is for the log. NULL: out of memory.
+struct sl_client_bridge *sl_client_bridge_new(struct sl_env *env, const struct sl_mac *mac, const char *room,
+					      const struct sl_client_observer *observer);
+void sl_client_bridge_free(
+	struct sl_client_bridge *bridge); // NULL is fine; port and session are the caller's
+
+// The callbacks that the port and the session are to be opened with.
+void sl_client_bridge_port_handler(struct sl_client_bridge *bridge, struct sl_port_handler *out);
+void sl_client_bridge_session_ops(struct sl_client_bridge *bridge, struct sl_session_ops *out);
+// For struct sl_session_config: its `arg` is the session ops' one, which is the bridge.
+int sl_client_bridge_before_connect(void *bridge, const struct sl_addr *relay, struct sl_error *error);
+// Before any of them is called.
+void sl_client_bridge_attach(struct sl_client_bridge *bridge, struct sl_session *session,
+			     struct sl_port *port);
+
+void sl_client_bridge_stats(const struct sl_client_bridge *bridge, struct sl_client_stats *out);

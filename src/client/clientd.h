@@ -1,0 +1,31 @@
+// The client daemon on Linux: the bridge between a TAP and a session, run by daemon/daemon.h.
+#pragma once
+
+#include "client/bridge.h"
+#include "client/config.h"
+#include "client/route_guard.h"
+#include "client/tap_net.h"
+#include "daemon/daemon.h"
+
+struct sl_client {
+	struct sl_runtime *runtime;
+	char tap_name[16];
+	struct sl_mac mac;
+	struct sl_session_config session_config;
+	struct sl_tls *tls;
+	struct prefix *routes; // a copy of tap.routes
+	struct sl_client_bridge *bridge;
+	struct sl_port *port;
+	struct tap_net *net;
+	struct route_guard *guard;
+	struct sl_session *session;
+	struct sl_timer *outage; // after it the TAP's carrier goes off
+	bool carrier, outage_running;
+	bool stopping;
+	int exit_code; // once the session has ended
+};
+
+int sl_client_main(int argc, char **argv);
+
+// status, rooms, peers, stats; run with a struct sl_client.
+extern const struct sl_control_verb sl_client_verbs[];

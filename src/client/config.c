@@ -1,0 +1,203 @@
+#include "client/config.h"
+
+#include <libconfig.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "client/identity.h"
+#include "port/tap.h"
+#include "session/settings_table.h"
+
+#ifndef SL_STATEDIR
+#define SL_STATEDIR "/var/lib/softlan"
+#endif
+
+static int check_mac(const char *value, struct sl_error *error)
+{
+	return value[0] == '\0' ? SL_OK : identity_check_mac(value, error);
+}
+
+static int check_tap_name(const char *value, struct sl_error *error)
+{
+	if (sl_tap_name_valid(value))
+		return SL_OK;
+	return sl_fail(
+		error, SL_ERR_INVALID,
+		"expected the name of a network device: 1 to 15 bytes without blanks, '/', ':' and '%%'");
+}
+
+static int check_address(const char *value, struct sl_error *error)
+{
+	struct prefix prefix;
+
+	if (value[0] == '\0')
+		return SL_OK;
+	if (!prefix_parse(value, &prefix))
+		return sl_fail(
+			error, SL_ERR_INVALID,
+			"expected an address with its prefix length, such as 192.168.1.50/24 or fd00::50/64");
+	if (prefix_is_default(&prefix))
+		return sl_fail(error, SL_ERR_INVALID,
+			       "expected the prefix length of the party's network, not /%u", prefix.len);
+	if ((prefix.family == AF_INET &&
+	     (prefix.addr[0] == 0 || prefix.addr[0] == 127 || prefix.addr[0] >= 224)) ||
+	    (prefix.family == AF_INET6 && (prefix.addr[0] == 0 || prefix.addr[0] == 0xff)))
+		return sl_fail(error, SL_ERR_INVALID, "expected an address that a host can have");
+	return SL_OK;
+}
+
+static const char *check_route(const char *text, struct prefix *out)
+{
+	if (!text || !prefix_parse(text, out))
+		return "expected a string such as \"192.168.1.0/24\" or \"fd00::/64\"";
+	if (prefix_is_default(out))
+		return "expected a part of the network: the client never puts a default route on the TAP";
+	if (prefix_has_host_bits(out))
+		return "expected a network, with no bits set behind its prefix length";
+	return NULL;
+}
+
+static void load_routes(struct config_setting_t *setting, void *field, const char *file,
+			struct sl_option_errors *errors)
+{
+	struct sl_client_routes *routes = field;
+	int count = setting ? config_setting_length(setting) : 0;
+
+	if (!setting)
+		return;
+	if (!config_setting_is_array(setting) && !config_setting_is_list(setting)) {
+		sl_option_errors_add(errors, file, (unsigned)config_setting_source_line(setting),
+				     "tap.routes",
+				     "expected an array of networks, such as [\"10.7.0.0/16\"]");
+		return;
+	}
+	if (count == 0)
+		return;
+	if (count > SL_CLIENT_ROUTES_MAX) {
+		sl_option_errors_add(errors, file, (unsigned)config_setting_source_line(setting),
+				     "tap.routes", "expected at most %d routes", SL_CLIENT_ROUTES_MAX);
+		return;
+	}
+	routes->list = calloc((size_t)count, sizeof *routes->list);
+	if (!routes->list) {
+		sl_option_errors_add(errors, file, (unsigned)config_setting_source_line(setting),
+				     "tap.routes", "out of memory");
+		return;
+	}
+	for (int i = 0; i < count; i++) {
+		config_setting_t *entry = config_setting_get_elem(setting, (unsigned)i);
+		const char *wrong =
+			check_route(config_setting_get_string(entry), &routes->list[routes->count]);
+		if (wrong)
+			sl_option_errors_add(errors, file, (unsigned)config_setting_source_line(entry),
+					     "tap.routes", "%s", wrong);
+		else
+			routes->count++;
+	}
+}
+
+static void free_routes(void *field)
+{
+	struct sl_client_routes *routes = field;
+
+	free(routes->list);
+	routes->list = NULL;
+	routes->count = 0;
+}
+
+static void dump_routes(FILE *out, const void *field)
+{
+	const struct sl_client_routes *routes = field;
+	char text[PREFIX_TEXT];
+
+	fputs("[", out);
+	for (size_t i = 0; i < routes->count; i++)
+		fprintf(out, "%s\"%s\"", i ? ", " : "", prefix_format(&routes->list[i], text));
+	fputs("]", out);
+}
+
+#define FIELD(field) offsetof(struct sl_client_config, field)
+
+const struct sl_option sl_client_options[] = {
+	SL_ENDPOINT_OPTIONS(struct sl_client_config, endpoint, "client"),
+	{
+		.name = "identity_file",
+		.type = SL_OPT_STRING,
+		.offset = FIELD(identity_file),
+		.text = SL_STATEDIR "/client/identity.json",
+		.restart = true,
+		.cli = true,
+		.help = "Where this client's MAC is kept; it is made at the first start.",
+	},
+	{
+		.name = "virtual_mac",
+		.type = SL_OPT_STRING,
+		.offset = FIELD(virtual_mac),
+		.text = "",
+		.check = check_mac,
+		.restart = true,
+		.cli = true,
+		.help = "Use this MAC instead of the identity file's (unicast, locally administered).",
+	},
+	{
+		.name = "tap.name",
+		.type = SL_OPT_STRING,
+		.offset = FIELD(tap_name),
+		.text = "softlan0",
+		.check = check_tap_name,
+		.restart = true,
+		.cli = true,
+		.help = "The name of the TAP device.",
+	},
+	{
+		.name = "tap.instance_id",
+		.type = SL_OPT_STRING,
+		.offset = FIELD(tap_instance_id),
+		.text = "",
+		.restart = true,
+		.help = "Windows: which TAP adapter to use when there are several; no meaning on Linux.",
+	},
+	{
+		.name = "tap.metric",
+		.type = SL_OPT_INT,
+		.offset = FIELD(tap_metric),
+		.number = 9000,
+		.min = 1,
+		.max = 2147483647,
+		.restart = true,
+		.help = "The metric of the routes in tap.routes: high, so that a local network comes first.",
+	},
+	{
+		.name = "tap.address",
+		.type = SL_OPT_STRING,
+		.offset = FIELD(tap_address),
+		.text = "",
+		.check = check_address,
+		.restart = true,
+		.cli = true,
+		.help = "An address with prefix length for a LAN without DHCP, such as 192.168.1.50/24; "
+			"empty: none.",
+	},
+	{
+		.name = "tap.routes",
+		.type = SL_OPT_LIST,
+		.offset = FIELD(tap_routes),
+		.restart = true,
+		.help = "Further networks that are on the LAN itself, such as [\"10.7.0.0/16\"].",
+		.load_list = load_routes,
+		.free_list = free_routes,
+		.dump_list = dump_routes,
+	},
+	{.name = NULL},
+};
+
+void sl_client_validate(const void *config, const char *file, struct sl_option_errors *errors)
+{
+	const struct sl_client_config *client = config;
+
+	sl_endpoint_validate(&client->endpoint, file, errors);
+	if (client->virtual_mac[0] == '\0' && client->identity_file[0] == '\0')
+		sl_option_errors_add(errors, file, 0, "identity_file",
+				     "expected the path of a file, as virtual_mac is not set");
+}

@@ -1,0 +1,27 @@
+// client.conf.
+#pragma once
+
+#include <stdint.h>
+
+#include "client/prefix.h"
+#include "daemon/options.h"
+#include "session/settings.h"
+
+#define SL_CLIENT_ROUTES_MAX 64
+
+struct sl_client_routes {
+	struct prefix *list;
+	size_t count;
+};
+
+struct sl_client_config {
+	struct sl_endpoint_settings endpoint;
+	char *identity_file, *virtual_mac;
+	char *tap_name, *tap_instance_id, *tap_address;
+	long long tap_metric;
+	struct sl_client_routes tap_routes;
+};
+
+extern const struct sl_option sl_client_options[];
+
+void sl_client_validate(const void *config, const char *file, struct sl_option_errors *errors);

@@ -1,0 +1,33 @@
+// Keeps the machine's own way to the internet: the relay's host route is pinned, and a default route
+// that anything puts on the TAP is taken away at once (LIN-4). Linux only.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/loop.h"
+
+struct route_guard;
+
+// Starts watching, and removes what is there already.
+int route_guard_new(struct sl_loop *loop, const char *tap, int tap_ifindex, struct route_guard **out,
+		    struct sl_error *error);
+// Removes its own host route. NULL is fine.
+void route_guard_free(struct route_guard *guard);
+
+// Looks up the way to the relay and pins it with a host route, in the place of an earlier pin. A host
+// route that is there already is used and left alone; for a relay on this machine there is nothing to
+// pin. Later changes of the machine's routes are followed. SL_OK or a code with a sentence.
+int route_guard_pin(struct route_guard *guard, const struct sl_addr *relay, struct sl_error *error);
+
+enum route_pin { ROUTE_PIN_NONE, ROUTE_PIN_OWN, ROUTE_PIN_EXISTING, ROUTE_PIN_LOCAL };
+
+struct route_guard_status {
+	enum route_pin pin;
+	const char *pin_name; // "none", "own", "existing", "local"
+	char relay[64];       // the pinned address, "" when none
+	char interface[16];
+	char gateway[64]; // "" when the relay is on-link
+	uint64_t defaults_removed;
+};
+void route_guard_status(const struct route_guard *guard, struct route_guard_status *out);

@@ -1,0 +1,36 @@
+// What tap_net.c (link, address, routes) and tap_addrs.c (the machine's addresses, the clash) share.
+#pragma once
+
+#include <net/if.h>
+
+#include "client/netlink.h"
+#include "client/tap_net.h"
+
+#define TAP_NET_SCOPE "tap"
+#define TAP_NET_LOCALS 256
+
+struct tap_net_local {
+	struct prefix prefix; // address as it is, with its network's length
+	struct prefix subnet;
+	int ifindex;
+	bool usable; // a network that can clash: not loopback, not link-local
+};
+
+struct tap_net {
+	struct sl_env *env;
+	struct tap_net_config config;
+	char name[IFNAMSIZ];
+	struct nl_sock *sock;
+	struct netlink_watch *watch;
+	struct sl_timer *timer;
+	void (*changed)(void *arg);
+	void *arg;
+	struct tap_net_status status;
+	struct tap_net_local locals[TAP_NET_LOCALS];
+	size_t local_count;
+};
+
+// Address events, for netlink_watch_new and the timer.
+void tap_addrs_event(void *net, struct nlmsghdr *message);
+void tap_addrs_lost(void *net);
+void tap_addrs_settled(void *net);
