@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import signal
 import socket
 import struct
 import threading
@@ -39,12 +38,16 @@ def lease(party, role, interface="softlan0", default_route=False, client="udhcpc
         space.run(["udhcpc", "-i", interface, "-n", "-q", "-f", "-t", "10", "-T", "1", "-s", script],
                   timeout=timeout, env=env)
     else:
-        space.run(["dhclient", "-1", "-4", "-sf", script, "-lf", party.path(f"{role}.dhclient-leases"),
-                   "-pf", party.path(f"{role}.dhclient-pid"), "-e", f"PARTY_DEFAULT_ROUTE={env['PARTY_DEFAULT_ROUTE']}",
-                   interface], timeout=timeout)
-        # It stays in the background to renew the lease: this one is not needed for so long.
-        with open(party.path(f"{role}.dhclient-pid"), encoding="ascii") as file:
-            os.kill(int(file.read()), signal.SIGTERM)
+        # In the foreground, and ended once it has set the address: the lease need not be renewed here.
+        process = party.spawn(role, ["dhclient", "-d", "-1", "-4", "-sf", script, "-lf",
+                                     party.path(f"{role}.dhclient-leases"), "-pf", party.path(f"{role}.dhclient-pid"),
+                                     "-e", f"PARTY_DEFAULT_ROUTE={env['PARTY_DEFAULT_ROUTE']}", interface],
+                              log=f"{role}.dhclient-log")
+        try:
+            eventually(f"{role} has an address by dhclient", lambda: any(
+                one.startswith("10.77.0.") for one in space.addresses(interface)), timeout)
+        finally:
+            party.end(process)
     for address in space.addresses(interface):
         if address.startswith("10.77.0."):
             return address
