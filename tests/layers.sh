@@ -12,7 +12,7 @@ allowed() {
 	proto) echo 'common|proto' ;;
 	ctrl) echo 'common|proto|ctrl' ;;
 	net) echo 'common|net' ;;
-	obs) echo 'common|proto|obs' ;;
+	obs) echo 'common|proto|net|obs' ;;
 	quic) echo 'common|net|quic' ;;
 	daemon) echo 'common|net|obs|daemon' ;;
 	port) echo 'common|proto|net|port' ;;

@@ -23,6 +23,7 @@ struct cursor {
 	size_t entry, offset; // the next byte to send
 	size_t single;        // this entry goes datagram by datagram; SIZE_MAX: none
 	bool suspect;         // and if that works, UDP_SEGMENT was to blame
+	bool again;           // the next message is tried for the second time
 };
 
 static void add_control(struct msghdr *msg, int level, int type, const void *data, size_t len)
@@ -218,7 +219,10 @@ static bool send_all(struct sl_udp *udp, struct cursor *at)
 				block(udp, code);
 				return false;
 			}
-			if (try_single(udp, at, code))
+			// A connected socket tells here what ICMP said of an earlier datagram, once. What is
+			// wrong with this one is told again.
+			at->again = udp->connected && !at->again;
+			if (at->again || try_single(udp, at, code))
 				continue;
 			at->suspect = false;
 			refused(udp, &at->batch[at->entry], udp->tx_slots[0].datagrams, code);
@@ -230,6 +234,7 @@ static bool send_all(struct sl_udp *udp, struct cursor *at)
 			udp->stats.tx_datagrams += udp->tx_slots[i].datagrams;
 			udp->stats.tx_bytes += udp->tx_slots[i].iov.iov_len;
 		}
+		at->again = false;
 		if (at->suspect && sent > 0) {
 			gso_off(udp, EINVAL);
 			at->suspect = false;

@@ -92,13 +92,27 @@ static void refuse(struct sl_quic *quic, const struct sl_udp_rx *rx, const ngtcp
 		sl_tx_raw(quic, rx->local, rx->remote, packet, (size_t)len);
 }
 
+// May a newcomer that has proved nothing have a connection at once? A flood of first packets with false
+// senders, or of broken ones, gets half of the handshakes; the others are for those who come back with a
+// token.
+static bool may_skip_retry(struct sl_quic *quic)
+{
+	return quic->half_open < HALF_OPEN_RETRY &&
+	       (quic->config.handshakes_per_second == 0 ||
+		sl_bucket_take(&quic->unproved_tokens, &quic->unproved_refill_ns, quic->env->now_ns,
+			       quic->config.handshakes_per_second / 2));
+}
+
 static void new_connection(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len)
 {
 	ngtcp2_pkt_hd hd;
 	ngtcp2_cid original;
 	bool validated = false;
 
-	if (ngtcp2_accept(&hd, data, len) != 0 || len < NGTCP2_MAX_UDP_PAYLOAD_SIZE) {
+	// The id that a client makes up has eight bytes at least (section 7.2), and so have ours in its
+	// answers.
+	if (ngtcp2_accept(&hd, data, len) != 0 || len < NGTCP2_MAX_UDP_PAYLOAD_SIZE ||
+	    hd.dcid.datalen < NGTCP2_MIN_INITIAL_DCIDLEN) {
 		quic->stats.rx_packets_bad++;
 		return;
 	}
@@ -113,7 +127,7 @@ static void new_connection(struct sl_quic *quic, const struct sl_udp_rx *rx, con
 		}
 		validated = true;
 	}
-	if (!validated && quic->half_open >= HALF_OPEN_RETRY) {
+	if (!validated && !may_skip_retry(quic)) {
 		send_retry(quic, rx, &hd);
 		return;
 	}

@@ -67,6 +67,9 @@ void sl_conn_fail(struct sl_conn *conn, int rv)
 	char sentence[200];
 	sl_quic_mark(conn);
 
+	// Closed from a callback while ngtcp2 was at work: what it finds after that changes nothing.
+	if (conn->close_wanted)
+		return;
 	switch (rv) {
 	case NGTCP2_ERR_IDLE_CLOSE:
 		sl_conn_die(conn, SL_CAUSE_IDLE,
@@ -136,6 +139,8 @@ void sl_conn_end(struct sl_conn *conn)
 	bool linger = quic->server && conn->state == SL_CONN_OPEN &&
 		      (conn->close_packet != NULL || ngtcp2_conn_in_draining_period(conn->nc));
 	conn->state = linger ? SL_CONN_LINGER : SL_CONN_DEAD;
+	if (!sl_queue_empty(&conn->queue))
+		quic->ops.dropped(quic->ops.arg, conn, conn->user, SL_DROP_UNKNOWN_PEER, conn->queue.count);
 	sl_queue_clear(&conn->queue);
 	quic->env->ops->timer_set(conn->timer, linger ? deadline : SL_TIME_NEVER);
 	if (!linger)

@@ -10,11 +10,23 @@
 #define CONTROL_WINDOW_SERVER (64u * 1024u)
 
 // ngtcp2 goes through the list once, from left to right, and leaves out what a success or a failure has
-// decided already. First what the default datagram.max_size needs, then upward (RFC 8899); the smaller
-// sizes are for paths that do not carry the first.
+// decided already. First what the configured size of datagrams needs, then upward (RFC 8899). If that fails,
+// upward from 1330, which the least datagram.max_size of a relay needs, in small steps: a failure costs five
+// PTO, a success one round trip.
+static void choose_probes(struct sl_conn *conn)
+{
 #if SL_HAVE_PMTUD_PROBES
-static const uint16_t mtu_probes[] = {1432, 1452, 1472, 1412, 1392, 1332, 1252};
+	static const uint16_t sizes[] = {1432, 1452, 1472, 1330, 1332, 1352, 1372, 1392, 1412};
+	size_t first = conn->quic->config.datagram_size + sl_datagram_overhead(SL_CID_LEN);
+
+	if (first > NGTCP2_MAX_UDP_PAYLOAD_SIZE && first <= conn->mtu_max)
+		conn->probes[conn->probe_count++] = (uint16_t)first;
+#else
+	static const uint16_t sizes[] = {1406, 1342, 1232, 1444}; // the library's own
 #endif
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		conn->probes[conn->probe_count++] = sizes[i];
+}
 
 static struct sl_conn *conn_of(void *user_data)
 {
@@ -263,8 +275,8 @@ static int make_nc(struct sl_conn *conn, const ngtcp2_path *path, const ngtcp2_p
 	settings.max_tx_udp_payload_size = conn->mtu_max;
 	settings.ack_thresh = 8; // a batch is acknowledged once; see docs/architecture.md
 #if SL_HAVE_PMTUD_PROBES
-	settings.pmtud_probes = mtu_probes;
-	settings.pmtud_probeslen = sizeof(mtu_probes) / sizeof(mtu_probes[0]);
+	settings.pmtud_probes = conn->probes;
+	settings.pmtud_probeslen = conn->probe_count;
 #endif
 
 	ngtcp2_transport_params_default(&params);
@@ -321,6 +333,7 @@ struct sl_conn *sl_conn_new(struct sl_quic *quic, const char *server_name, const
 	conn->last_rx_ns = quic->env->now_ns;
 	conn->mtu = NGTCP2_MAX_UDP_PAYLOAD_SIZE;
 	conn->mtu_max = sl_addr_is_ipv4(&remote) ? SL_UDP_PAYLOAD_V4 : SL_UDP_PAYLOAD_V6;
+	choose_probes(conn);
 	conn->ref.get_conn = get_nc;
 	conn->ref.user_data = conn;
 	ngtcp2_ccerr_default(&conn->error);
@@ -365,7 +378,7 @@ void sl_conn_free(struct sl_conn *conn)
 	if (conn == NULL)
 		return;
 	struct sl_quic *quic = conn->quic;
-	if (conn->dirty) { // only when the whole endpoint goes
+	if (conn->dirty) { // when the whole endpoint goes, or its first packet was no good
 		struct sl_conn **at = &quic->dirty_head;
 		while (*at != conn)
 			at = &(*at)->next_dirty;

@@ -15,6 +15,11 @@ size_t sl_conn_track_mtu(struct sl_conn *conn)
 
 // RFC 9000 section 17.3.1 and RFC 9221 section 4: flags, connection id, packet number, DATAGRAM type and
 // two bytes of length, AEAD tag.
+size_t sl_datagram_overhead(size_t dcid_len)
+{
+	return 1 + dcid_len + 4 + 3 + 16;
+}
+
 size_t sl_conn_max_datagram(const struct sl_conn *conn)
 {
 	if (conn->state != SL_CONN_OPEN || conn->dying)
@@ -23,9 +28,26 @@ size_t sl_conn_max_datagram(const struct sl_conn *conn)
 	if (remote == NULL || remote->max_datagram_frame_size <= 3)
 		return 0;
 	size_t dcid = ngtcp2_conn_get_dcid(conn->nc)->datalen;
-	size_t room = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc) - (1 + dcid + 4 + 3 + 16);
+	size_t room = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc) - sl_datagram_overhead(dcid);
 	uint64_t theirs = remote->max_datagram_frame_size - 3;
 	return theirs < room ? (size_t)theirs : room;
+}
+
+// How many sizes can still fail, one after the other, once the path is known to carry `mtu`?
+static unsigned sizes_left(const struct sl_conn *conn, size_t mtu)
+{
+	size_t at = 0, failed = conn->mtu_max + 1;
+	unsigned left = 0;
+
+	for (size_t i = 0; i < conn->probe_count; i++)
+		if (conn->probes[i] == mtu)
+			at = i + 1;
+	for (; at < conn->probe_count; at++)
+		if (conn->probes[at] > mtu && conn->probes[at] < failed) {
+			failed = conn->probes[at];
+			left++;
+		}
+	return left;
 }
 
 bool sl_conn_pmtu_settled(const struct sl_conn *conn)
@@ -33,10 +55,12 @@ bool sl_conn_pmtu_settled(const struct sl_conn *conn)
 	struct sl_conn *self = (struct sl_conn *)(uintptr_t)conn;
 	if (conn->state != SL_CONN_OPEN || conn->dying)
 		return false;
-	if (sl_conn_track_mtu(self) >= conn->mtu_max)
+	unsigned left = sizes_left(conn, sl_conn_track_mtu(self));
+	if (left == 0)
 		return true;
 	// A size that does not pass is tried three times: one PTO, one more, then three.
-	return conn->quic->env->now_ns - conn->mtu_changed_ns > 6 * ngtcp2_conn_get_pto(conn->nc);
+	return conn->quic->env->now_ns - conn->mtu_changed_ns >
+	       (5 * left + 1) * ngtcp2_conn_get_pto(conn->nc);
 }
 
 void sl_conn_info(const struct sl_conn *conn, struct sl_conn_info *out)

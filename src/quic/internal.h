@@ -23,6 +23,7 @@
 #define SL_UDP_PAYLOAD_V4 1472 // 1500 - IPv4 and UDP headers
 #define SL_UDP_PAYLOAD_V6 1452
 #define SL_UDP_PAYLOAD_MAX SL_UDP_PAYLOAD_V4
+#define SL_PROBES_MAX 10
 #define SL_TX_ARENA (192u * 1024u)
 #define SL_TX_ENTRIES 64
 #define SL_TRAIN_SEGMENTS 60  // the kernel's bound is 64
@@ -82,13 +83,15 @@ struct sl_conn {
 	struct sl_closed why; // meaningful when dying
 	bool dying;
 	ngtcp2_ccerr error;
-	char error_text[64];
+	char error_text[65]; // a reason has 64 characters at most
 	struct sl_conn *next_dirty, *next, *prev;
 	struct sl_timer *timer;
 	uint64_t timer_deadline;
 	uint64_t opened_ns, last_rx_ns;
 	uint64_t mtu_changed_ns;
-	size_t mtu, mtu_max;          // UDP payload now, and the most that is probed for
+	size_t mtu, mtu_max;            // UDP payload now, and the most that is probed for
+	uint16_t probes[SL_PROBES_MAX]; // the sizes that are tried, in this order
+	size_t probe_count;
 	ngtcp2_cid cids[SL_CIDS_MAX]; // server: the keys of this connection in the endpoint's map
 	size_t cid_count;
 	// control stream
@@ -127,6 +130,7 @@ struct sl_quic {
 	uint8_t reset_secret[SL_TLS_SECRET], token_secret[SL_TLS_SECRET];
 	// token buckets, in thousandths
 	uint64_t handshake_tokens, handshake_refill_ns;
+	uint64_t unproved_tokens, unproved_refill_ns; // of those, for newcomers without a Retry token
 	uint64_t stateless_tokens, stateless_refill_ns;
 	uint64_t retry_tokens, retry_refill_ns;
 	// packets written and not yet taken by the socket
@@ -169,6 +173,7 @@ void sl_conn_die(struct sl_conn *conn, enum sl_close_cause cause, const char *te
 void sl_conn_end(struct sl_conn *conn); // it is reported: linger for late packets, or go
 
 // info.c
+size_t sl_datagram_overhead(size_t dcid_len);   // of a packet with one datagram in it
 size_t sl_conn_track_mtu(struct sl_conn *conn); // UDP payload the path carries now
 
 // stream.c

@@ -149,6 +149,8 @@ static int quic_new(struct sl_env *env, const struct sl_quic_config *config, con
 		quic->config.handshake_timeout_ns = 10 * SL_NS_PER_S;
 	if (quic->config.max_connections == 0)
 		quic->config.max_connections = 8192;
+	if (quic->config.datagram_size == 0)
+		quic->config.datagram_size = 1400;
 	if (quic->config.queue_frames == 0)
 		quic->config.queue_frames = 1024;
 	if (quic->config.queue_age_ns == 0)
@@ -156,8 +158,10 @@ static int quic_new(struct sl_env *env, const struct sl_quic_config *config, con
 	sl_tls_ref(quic->config.tls);
 	env->ops->random(env, hash_key, sizeof(hash_key));
 	sl_map_init(&quic->cids, hash_key);
-	quic->handshake_refill_ns = quic->stateless_refill_ns = quic->retry_refill_ns = env->now_ns;
+	quic->handshake_refill_ns = quic->unproved_refill_ns = env->now_ns;
+	quic->stateless_refill_ns = quic->retry_refill_ns = env->now_ns;
 	quic->handshake_tokens = (uint64_t)config->handshakes_per_second * 1000;
+	quic->unproved_tokens = (uint64_t)(config->handshakes_per_second / 2) * 1000;
 	quic->stateless_tokens = quic->retry_tokens = 100 * 1000;
 
 	quic->arena = malloc(SL_TX_ARENA);

@@ -46,7 +46,8 @@ struct sl_quic_ops {
 	// All that was written to the control stream has been acknowledged (fin included, if sent).
 	void (*stream_drained)(void *arg, struct sl_conn *conn, void *user);
 	void (*datagram)(void *arg, struct sl_conn *conn, void *user, const uint8_t *data, size_t len);
-	// Queued datagrams were dropped: SL_DROP_EGRESS_AGE, or SL_DROP_DATAGRAM_BUDGET (the path shrank).
+	// Queued datagrams were dropped: SL_DROP_EGRESS_AGE, SL_DROP_DATAGRAM_BUDGET (the path shrank), or
+	// SL_DROP_UNKNOWN_PEER (the connection has ended; `closed` follows).
 	void (*dropped)(void *arg, struct sl_conn *conn, void *user, enum sl_drop reason, uint64_t count);
 	void (*closed)(void *arg, struct sl_conn *conn, void *user, const struct sl_closed *why);
 	void (*batch_end)(void *arg); // after each received batch has been given out; may be NULL
@@ -59,6 +60,7 @@ struct sl_quic_config {
 	struct sl_tls *tls; // must outlive the endpoint
 	enum sl_congestion congestion;
 	bool offload;
+	size_t datagram_size; // the largest datagram to be sent: the path is asked for it first; 0: 1400
 	uint64_t idle_timeout_ns, keep_alive_ns, handshake_timeout_ns; // 0: 10 s for the handshake
 	size_t max_connections;                                        // server; 0: 8192
 	unsigned handshakes_per_second;                                // server; 0: no limit

@@ -286,8 +286,7 @@ int sl_tls_verify(const struct sl_tls *tls, gnutls_session_t session, const char
 			e = gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0);
 		rv = sl_fail(error, SL_ERR_TLS,
 			     "the relay's certificate is not trusted by %.80s: name the relay's own "
-			     "certificate, or "
-			     "its authority's, in relay_ca (%.90s)",
+			     "certificate, or its authority's, in relay_ca (%.90s)",
 			     tls->ca_file != NULL ? tls->ca_file : "the system's authorities",
 			     text.data != NULL ? (const char *)text.data : gnutls_strerror(e));
 		gnutls_free(text.data);
@@ -304,8 +303,7 @@ name:
 		}
 		rv = sl_fail(error, SL_ERR_TLS,
 			     "the relay's certificate is for '%.100s', not for '%.100s': set server_name to "
-			     "the name "
-			     "in the certificate",
+			     "the name in the certificate",
 			     subject, server_name);
 	}
 out:

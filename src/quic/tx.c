@@ -221,9 +221,8 @@ void sl_tx_close(struct sl_conn *conn)
 	struct sl_addr local, remote;
 
 	conn->close_wanted = false;
-	uint8_t *out = packet_room(quic);
-	if (out == NULL)
-		return;
+	// With a full socket it can't go now: it is kept for the answer to the other side's next packet.
+	uint8_t kept[SL_UDP_PAYLOAD_MAX], *room = packet_room(quic), *out = room != NULL ? room : kept;
 	ngtcp2_path_storage_zero(&path);
 	ngtcp2_ssize n = ngtcp2_conn_write_connection_close(
 		conn->nc, &path.path, &info, out, SL_UDP_PAYLOAD_MAX, &conn->error, quic->env->now_ns);
@@ -235,6 +234,8 @@ void sl_tx_close(struct sl_conn *conn)
 		conn->close_len = (size_t)n;
 		conn->close_next = 1;
 	}
+	if (room == NULL)
+		return;
 	copy_addr(&local, &path.path.local);
 	copy_addr(&remote, &path.path.remote);
 	train_add(quic, conn, &local, &remote, (size_t)n, info.ecn);

@@ -298,10 +298,6 @@ void relay_admit_again(struct relay_peer *peer)
 	size_t wanted = named < relay->max_size ? (size_t)named : relay->max_size;
 	size_t budget = wanted < path ? wanted : path;
 
-	if (relay->stopping) {
-		relay_reject(peer, SL_REJECT_SHUTTING_DOWN, "the relay is shutting down");
-		return;
-	}
 	if (path == 0) {
 		relay_reject(peer, SL_REJECT_NO_DATAGRAMS,
 			     "QUIC datagrams (RFC 9221) are needed, and this connection has none");

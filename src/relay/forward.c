@@ -66,14 +66,16 @@ static void log_skipped(struct relay_peer *ingress, struct relay_peer *target, s
 {
 	struct sl_env *env = ingress->relay->env;
 	uint64_t held_back = 0;
+	size_t path, budget;
 
 	if (!env->log->frames && !sl_log_every(&target->skipped_log, env->now_ns, &held_back))
 		return;
+	path = target->relay->link->max_datagram(target->conn); // it may have shrunk below what was agreed
+	budget = path < target->budget ? path : target->budget;
 	sl_warn(env->log, "relay",
 		"frame skipped for a target, room %s ingress_peer %u target_peer %u len %zu budget %zu "
 		"(datagram_budget), %llu more not logged",
-		ingress->room->code, ingress->id, target->id, len, target->budget,
-		(unsigned long long)held_back);
+		ingress->room->code, ingress->id, target->id, len, budget, (unsigned long long)held_back);
 }
 
 // Queues one copy. Returns whether it will leave.

@@ -146,24 +146,6 @@ void relay_peer_drained(struct relay_peer *peer)
 		relay_peer_close(peer, peer->close_code, peer->close_text);
 }
 
-void relay_peer_write(struct relay_peer *peer, const uint8_t *bytes, size_t len)
-{
-	const struct relay_link *link = peer->relay->link;
-	int rc;
-
-	if (peer->condemned || peer->state != RELAY_PEER_JOINED)
-		return;
-	rc = link->stream_write(peer->conn, bytes, len, false);
-	if (rc == SL_ERR_CLOSED)
-		return; // `closed` is on its way
-	if (rc != SL_OK)
-		relay_peer_condemn(peer, SL_CLOSE_PROTOCOL_ERROR, "connection_lost", RELAY_FAREWELL_CLOSE,
-				   "control message not written: %s", sl_strerror(rc));
-	else if (link->stream_pending(peer->conn) > UNREAD_MAX)
-		relay_peer_condemn(peer, SL_CLOSE_PROTOCOL_ERROR, "protocol_error", RELAY_FAREWELL_CLOSE,
-				   "more than 64 KiB of control messages left unread");
-}
-
 static void fault(struct relay_peer *peer, const char *text)
 {
 	struct sl_relay *relay = peer->relay;
@@ -179,6 +161,23 @@ static void fault(struct relay_peer *peer, const char *text)
 			sl_addr_format(&info.remote, address), text, (unsigned long long)held_back);
 	}
 	relay_peer_condemn(peer, SL_CLOSE_PROTOCOL_ERROR, "protocol_error", RELAY_FAREWELL_CLOSE, "%s", text);
+}
+
+void relay_peer_write(struct relay_peer *peer, const uint8_t *bytes, size_t len)
+{
+	const struct relay_link *link = peer->relay->link;
+	int rc;
+
+	if (peer->condemned || peer->state != RELAY_PEER_JOINED)
+		return;
+	rc = link->stream_write(peer->conn, bytes, len, false);
+	if (rc == SL_ERR_CLOSED)
+		return; // `closed` is on its way
+	if (rc != SL_OK)
+		relay_peer_condemn(peer, SL_CLOSE_DONE, "connection_lost", RELAY_FAREWELL_CLOSE,
+				   "control message not written: %s", sl_strerror(rc));
+	else if (link->stream_pending(peer->conn) > UNREAD_MAX)
+		fault(peer, "more than 64 KiB of control messages left unread");
 }
 
 static void first_message(struct relay_peer *peer, const struct sl_msg *msg)

@@ -285,6 +285,7 @@ int sl_relay_new(struct sl_env *env, const struct relay_config *config, struct s
 		.tls = tls,
 		.congestion = strcmp(config->congestion, "cubic") == 0 ? SL_CC_CUBIC : SL_CC_BBR,
 		.offload = config->offload,
+		.datagram_size = (size_t)config->max_size,
 		.idle_timeout_ns = (uint64_t)config->idle_timeout * SL_NS_PER_S,
 		.keep_alive_ns = (uint64_t)config->keep_alive * SL_NS_PER_S,
 		.max_connections = (size_t)config->max_peers + SPARE_CONNECTIONS,

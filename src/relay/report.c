@@ -39,26 +39,20 @@ static json_t *append(json_t *array, json_t *element)
 	return array;
 }
 
-static json_t *number(uint64_t value)
-{
-	const uint64_t max = (UINT64_C(1) << 53) - 1;
-
-	return json_integer((json_int_t)(value < max ? value : max));
-}
-
-static json_t *room_json(const struct relay_room *room)
+static json_t *room_json(const struct relay_room *room, uint64_t now_ns)
 {
 	json_t *object = json_object();
 
 	object = with(object, "code", json_string(room->code));
-	object = with(object, "id", number(room->id));
-	object = with(object, "mtu", number(room->mtu));
-	object = with(object, "gateway", room->gateway ? number(room->gateway->id) : json_null());
-	object = with(object, "clients", number(room->count - (room->gateway ? 1 : 0)));
-	object = with(object, "learned", number(room->stations.learned));
-	object = with(object, "frames", number(room->frames));
-	object = with(object, "bytes", number(room->bytes));
-	object = with(object, "dropped", number(room->dropped));
+	object = with(object, "id", sl_json_number(room->id));
+	object = with(object, "mtu", sl_json_number(room->mtu));
+	object = with(object, "gateway", room->gateway ? sl_json_number(room->gateway->id) : json_null());
+	object = with(object, "clients", sl_json_number(room->count - (room->gateway ? 1 : 0)));
+	object = with(object, "learned",
+		      sl_json_number(relay_stations_count_learned(&room->stations, now_ns)));
+	object = with(object, "frames", sl_json_number(room->frames));
+	object = with(object, "bytes", sl_json_number(room->bytes));
+	object = with(object, "dropped", sl_json_number(room->dropped));
 	return object;
 }
 
@@ -68,13 +62,13 @@ json_t *relay_report_rooms(const struct sl_relay *relay, const char *code)
 
 	for (const struct relay_room *room = relay->rooms; room; room = room->next)
 		if (!code || strcmp(code, room->code) == 0)
-			rooms = append(rooms, room_json(room));
+			rooms = append(rooms, room_json(room, relay->env->now_ns));
 	return with(json_object(), "rooms", rooms);
 }
 
 static json_t *since(uint64_t now_ns, uint64_t then_ns, uint64_t unit_ns)
 {
-	return number(now_ns > then_ns ? (now_ns - then_ns) / unit_ns : 0);
+	return sl_json_number(now_ns > then_ns ? (now_ns - then_ns) / unit_ns : 0);
 }
 
 static json_t *peer_json(const struct relay_peer *peer)
@@ -86,7 +80,7 @@ static json_t *peer_json(const struct relay_peer *peer)
 	json_t *object = sl_counters_json(&peer->counters, false);
 
 	peer->relay->link->info(peer->conn, &info);
-	object = with(object, "id", number(peer->id));
+	object = with(object, "id", sl_json_number(peer->id));
 	object = with(object, "room", json_string(peer->room->code));
 	object = with(object, "role", json_string(client ? "client" : "gateway"));
 	object = with(object, "mac",
@@ -95,7 +89,7 @@ static json_t *peer_json(const struct relay_peer *peer)
 	object = with(object, "agent", json_string(peer->agent));
 	object = with(object, "rtt_ms",
 		      info.rtt_ns ? json_real((double)info.rtt_ns / (double)SL_NS_PER_MS) : json_null());
-	object = with(object, "datagram_budget", number(peer->budget));
+	object = with(object, "datagram_budget", sl_json_number(peer->budget));
 	object = with(object, "joined_s", since(now_ns, peer->joined_ns, SL_NS_PER_S));
 	object = with(object, "last_seen_ms", since(now_ns, info.last_rx_ns, SL_NS_PER_MS));
 	object = with(object, "reported",
@@ -118,35 +112,18 @@ json_t *relay_report_peers(const struct sl_relay *relay, const char *code)
 	return with(json_object(), "peers", peers);
 }
 
-static json_t *udp_json(const struct sl_udp_stats *udp)
-{
-	json_t *object = json_object();
-
-	object = with(object, "rx_calls", number(udp->rx_calls));
-	object = with(object, "rx_datagrams", number(udp->rx_datagrams));
-	object = with(object, "rx_bytes", number(udp->rx_bytes));
-	object = with(object, "tx_calls", number(udp->tx_calls));
-	object = with(object, "tx_datagrams", number(udp->tx_datagrams));
-	object = with(object, "tx_bytes", number(udp->tx_bytes));
-	object = with(object, "tx_errors", number(udp->tx_errors));
-	object = with(object, "tx_blocked", number(udp->tx_blocked));
-	object = with(object, "gro", json_boolean(udp->gro));
-	object = with(object, "gso", json_boolean(udp->gso));
-	return object;
-}
-
 static json_t *quic_json(const struct sl_quic_stats *quic)
 {
 	json_t *object = json_object();
 
-	object = with(object, "connections", number(quic->connections));
-	object = with(object, "handshakes", number(quic->handshakes));
-	object = with(object, "handshakes_failed", number(quic->handshakes_failed));
-	object = with(object, "handshakes_refused", number(quic->handshakes_refused));
-	object = with(object, "rx_packets_bad", number(quic->rx_packets_bad));
-	object = with(object, "resets_sent", number(quic->resets_sent));
-	object = with(object, "retries_sent", number(quic->retries_sent));
-	object = with(object, "version_negotiations_sent", number(quic->version_negotiations_sent));
+	object = with(object, "connections", sl_json_number(quic->connections));
+	object = with(object, "handshakes", sl_json_number(quic->handshakes));
+	object = with(object, "handshakes_failed", sl_json_number(quic->handshakes_failed));
+	object = with(object, "handshakes_refused", sl_json_number(quic->handshakes_refused));
+	object = with(object, "rx_packets_bad", sl_json_number(quic->rx_packets_bad));
+	object = with(object, "resets_sent", sl_json_number(quic->resets_sent));
+	object = with(object, "retries_sent", sl_json_number(quic->retries_sent));
+	object = with(object, "version_negotiations_sent", sl_json_number(quic->version_negotiations_sent));
 	return object;
 }
 
@@ -158,19 +135,20 @@ json_t *relay_report_stats(const struct sl_relay *relay)
 	sl_relay_info(relay, &info);
 	for (unsigned i = 0; i < (unsigned)SL_REJECT_UNKNOWN; i++)
 		if (info.rejects[i] > 0)
-			rejects = with(rejects, sl_reject_token((enum sl_reject)i), number(info.rejects[i]));
-	admission = with(json_object(), "joins", number(info.joins));
-	admission = with(admission, "leaves", number(info.leaves));
-	admission = with(admission, "protocol_errors", number(info.protocol_errors));
-	admission = with(admission, "unknown_messages", number(info.unknown_messages));
+			rejects = with(rejects, sl_reject_token((enum sl_reject)i),
+				       sl_json_number(info.rejects[i]));
+	admission = with(json_object(), "joins", sl_json_number(info.joins));
+	admission = with(admission, "leaves", sl_json_number(info.leaves));
+	admission = with(admission, "protocol_errors", sl_json_number(info.protocol_errors));
+	admission = with(admission, "unknown_messages", sl_json_number(info.unknown_messages));
 	admission = with(admission, "rejects", rejects);
 
 	object = with(object, "counters", sl_counters_json(&info.counters, true));
-	object = with(object, "rooms", number(info.rooms));
-	object = with(object, "peers", number(info.peers));
+	object = with(object, "rooms", sl_json_number(info.rooms));
+	object = with(object, "peers", sl_json_number(info.peers));
 	object = with(object, "admission", admission);
 	object = with(object, "quic", quic_json(&info.quic));
-	object = with(object, "udp", udp_json(&info.quic.udp));
+	object = with(object, "udp", sl_udp_json(&info.quic.udp));
 	return object;
 }
 
@@ -214,10 +192,10 @@ int relay_report_status(json_t *status, const struct sl_relay *relay, const stru
 	more = with(more, "sentences", append(json_array(), json_string(sentence)));
 	more = with(more, "listen", json_string(listen));
 	more = with(more, "certificate", certificate_json(tls));
-	more = with(more, "mtu", number(info.mtu));
-	more = with(more, "rooms", number(info.rooms));
-	more = with(more, "peers", number(info.peers));
-	more = with(more, "connections", number(info.connections));
+	more = with(more, "mtu", sl_json_number(info.mtu));
+	more = with(more, "rooms", sl_json_number(info.rooms));
+	more = with(more, "peers", sl_json_number(info.peers));
+	more = with(more, "connections", sl_json_number(info.connections));
 	more = with(more, "limits",
 		    json_pack("{s:I, s:I, s:I}", "rooms", (json_int_t)relay->max_rooms, "peers_per_room",
 			      (json_int_t)relay->max_peers_per_room, "peers", (json_int_t)relay->max_peers));

@@ -146,3 +146,12 @@ void relay_stations_forget_learned(struct relay_stations *stations)
 	stations->learned = 0;
 	stations->hand = 0;
 }
+
+size_t relay_stations_count_learned(const struct relay_stations *stations, uint64_t now_ns)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < stations->learned; i++)
+		count += !expired(slot(stations, i), now_ns);
+	return count;
+}

@@ -49,3 +49,6 @@ struct relay_station *relay_stations_find(const struct relay_stations *stations,
 void relay_stations_learn(struct relay_stations *stations, struct relay_station *known,
 			  const struct sl_mac *mac, uint64_t now_ns);
 void relay_stations_forget_learned(struct relay_stations *stations); // the gateway has left
+// How many learned stations are known now. (`learned` has those that have aged out, too: their slots
+// wait for the next ones.)
+size_t relay_stations_count_learned(const struct relay_stations *stations, uint64_t now_ns);

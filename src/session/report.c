@@ -12,17 +12,9 @@ static int put(json_t *object, const char *name, json_t *value)
 	return json_object_set_new(object, name, value) == 0 ? SL_OK : SL_ERR_NOMEM;
 }
 
-static json_t *number(uint64_t value)
-{
-	// The wire's and the control socket's integers end at 2^53-1 (interfaces: JSON).
-	const uint64_t max = (UINT64_C(1) << 53) - 1;
-
-	return json_integer((json_int_t)(value < max ? value : max));
-}
-
 static json_t *number_or_null(uint64_t value) // 0: not known
 {
-	return value != 0 ? number(value) : json_null();
+	return value != 0 ? sl_json_number(value) : json_null();
 }
 
 // A sentence may have been cut in the middle of a character; JSON takes whole ones only.
@@ -124,8 +116,8 @@ int sl_report_status(json_t *status, const struct sl_session *session, const str
 	rc |= put(status, "datagram_budget", number_or_null(joined ? now.welcome.budget : 0));
 	rc |= put(status, "gateway", number_or_null(room_gateway(session, config, &now)));
 	rc |= put(status, "rtt_ms", milliseconds(now.rtt_ns));
-	rc |= put(status, "reconnects", number(now.reconnects));
-	rc |= put(status, "since_s", number(since(now_ns, now.since_ns) / SL_NS_PER_S));
+	rc |= put(status, "reconnects", sl_json_number(now.reconnects));
+	rc |= put(status, "since_s", sl_json_number(since(now_ns, now.since_ns) / SL_NS_PER_S));
 	rc |= status_path(status, &now);
 	rc |= put(status, "cipher", now.conn.cipher != NULL ? json_string(now.conn.cipher) : json_null());
 	return rc == SL_OK ? SL_OK : SL_ERR_NOMEM;
@@ -149,13 +141,13 @@ json_t *sl_report_rooms(const struct sl_session *session, const struct sl_sessio
 	clients += joined && config->role == SL_ROLE_CLIENT; // ourselves
 
 	rc |= put(room, "code", json_string(config->room));
-	rc |= put(room, "id", joined ? number(now.welcome.room_id) : json_null());
-	rc |= put(room, "mtu", joined ? number(now.welcome.mtu) : json_null());
+	rc |= put(room, "id", joined ? sl_json_number(now.welcome.room_id) : json_null());
+	rc |= put(room, "mtu", joined ? sl_json_number(now.welcome.mtu) : json_null());
 	rc |= put(room, "gateway", number_or_null(room_gateway(session, config, &now)));
-	rc |= put(room, "clients", number(clients));
-	rc |= put(room, "frames", number(counters->rx_frames + counters->tx_frames));
-	rc |= put(room, "bytes", number(counters->rx_bytes + counters->tx_bytes));
-	rc |= put(room, "dropped", number(sl_counters_dropped(counters)));
+	rc |= put(room, "clients", sl_json_number(clients));
+	rc |= put(room, "frames", sl_json_number(counters->rx_frames + counters->tx_frames));
+	rc |= put(room, "bytes", sl_json_number(counters->rx_bytes + counters->tx_bytes));
+	rc |= put(room, "dropped", sl_json_number(sl_counters_dropped(counters)));
 	rc |= json_array_append_new(rooms, room);
 	rc |= put(report, "rooms", rooms);
 	if (rc == SL_OK)
@@ -172,7 +164,7 @@ static json_t *peer_json(const struct sl_session_peer *peer, const char *room, u
 	bool client = peer->role == SL_ROLE_CLIENT;
 	int rc = SL_OK;
 
-	rc |= put(out, "id", number(peer->id));
+	rc |= put(out, "id", sl_json_number(peer->id));
 	rc |= put(out, "room", json_string(room));
 	rc |= put(out, "role", json_string(role_name(peer->role)));
 	rc |= put(out, "mac", client ? json_string(sl_mac_format(&peer->mac, mac)) : json_null());
@@ -180,14 +172,14 @@ static json_t *peer_json(const struct sl_session_peer *peer, const char *room, u
 	rc |= put(out, "agent", json_null());
 	rc |= put(out, "rtt_ms", json_null());
 	rc |= put(out, "datagram_budget", json_null());
-	rc |= put(out, "joined_s", number(since(now_ns, peer->joined_ns) / SL_NS_PER_S));
+	rc |= put(out, "joined_s", sl_json_number(since(now_ns, peer->joined_ns) / SL_NS_PER_S));
 	rc |= put(out, "last_seen_ms",
-		  peer->last_frame_ns != 0 ? number(since(now_ns, peer->last_frame_ns) / SL_NS_PER_MS)
+		  peer->last_frame_ns != 0 ? sl_json_number(since(now_ns, peer->last_frame_ns) / SL_NS_PER_MS)
 					   : json_null());
-	rc |= put(out, "rx_frames", number(peer->rx_frames));
-	rc |= put(out, "tx_frames", number(peer->tx_frames));
-	rc |= put(out, "rx_bytes", number(peer->rx_bytes));
-	rc |= put(out, "tx_bytes", number(peer->tx_bytes));
+	rc |= put(out, "rx_frames", sl_json_number(peer->rx_frames));
+	rc |= put(out, "tx_frames", sl_json_number(peer->tx_frames));
+	rc |= put(out, "rx_bytes", sl_json_number(peer->rx_bytes));
+	rc |= put(out, "tx_bytes", sl_json_number(peer->tx_bytes));
 	rc |= put(out, "drops", json_object());
 	rc |= put(out, "reported", json_null());
 	if (rc == SL_OK)
@@ -213,27 +205,6 @@ json_t *sl_report_peers(const struct sl_session *session, const struct sl_sessio
 	return NULL;
 }
 
-static json_t *udp_json(const struct sl_udp_stats *udp)
-{
-	json_t *out = json_object();
-	int rc = SL_OK;
-
-	rc |= put(out, "rx_calls", number(udp->rx_calls));
-	rc |= put(out, "rx_datagrams", number(udp->rx_datagrams));
-	rc |= put(out, "rx_bytes", number(udp->rx_bytes));
-	rc |= put(out, "tx_calls", number(udp->tx_calls));
-	rc |= put(out, "tx_datagrams", number(udp->tx_datagrams));
-	rc |= put(out, "tx_bytes", number(udp->tx_bytes));
-	rc |= put(out, "tx_errors", number(udp->tx_errors));
-	rc |= put(out, "tx_blocked", number(udp->tx_blocked));
-	rc |= put(out, "gro", json_boolean(udp->gro));
-	rc |= put(out, "gso", json_boolean(udp->gso));
-	if (rc == SL_OK)
-		return out;
-	json_decref(out);
-	return NULL;
-}
-
 json_t *sl_report_stats(const struct sl_session *session)
 {
 	struct sl_session_status now;
@@ -242,8 +213,8 @@ json_t *sl_report_stats(const struct sl_session *session)
 
 	sl_session_status(session, &now);
 	rc |= put(report, "counters", sl_counters_json(sl_session_counters(session), true));
-	rc |= put(report, "udp", udp_json(&now.udp));
-	rc |= put(report, "unknown_messages", number(now.unknown_messages));
+	rc |= put(report, "udp", sl_udp_json(&now.udp));
+	rc |= put(report, "unknown_messages", sl_json_number(now.unknown_messages));
 	if (rc == SL_OK)
 		return report;
 	json_decref(report);

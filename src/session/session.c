@@ -186,6 +186,7 @@ int sl_session_new(struct sl_env *env, const struct sl_session_config *config,
 	s->config = *config;
 	s->ops = *ops;
 	s->handshake_ns = HANDSHAKE_FIRST;
+	s->pmtu_wait_ns = PMTU_WAIT;
 	s->since_ns = env->now_ns;
 	env->ops->random(env, hash_key, sizeof hash_key);
 	sl_map_init(&s->by_mac, hash_key);

@@ -95,10 +95,7 @@ static void connect_failed(struct sl_session *s, struct sl_conn *conn, const str
 
 	control_relay_text(s, relay);
 	if (why->certificate) {
-		session_end(s,
-			    "the certificate of the relay %s is not trusted: %s; check relay_ca and "
-			    "server_name (now \"%s\")",
-			    relay, why->text, s->config.server_name);
+		session_end(s, "no connection with the relay %s: %s", relay, why->text); // with the remedy
 		return;
 	}
 	sl_conn_info(conn, &info);
@@ -228,6 +225,7 @@ void connect_next(struct sl_session *s)
 		.tls = s->config.tls,
 		.congestion = s->config.congestion,
 		.offload = s->config.offload,
+		.datagram_size = s->config.max_datagram_size,
 		.idle_timeout_ns = s->config.idle_timeout_ns,
 		.keep_alive_ns = s->config.keep_alive_ns,
 		.handshake_timeout_ns = s->handshake_ns,

@@ -8,7 +8,7 @@
 #include "proto/mtu.h"
 #include "session/session_internal.h"
 
-#define PMTU_WAIT (1 * SL_NS_PER_S) // for discovery to settle before `hello`
+#define PMTU_WAIT_MAX (4 * SL_NS_PER_S) // the relay waits five seconds for `hello`
 #define PMTU_POLL (10 * SL_NS_PER_MS)
 #define HELLO_WAIT (5 * SL_NS_PER_S)
 // A relay that does not take our control messages gets no more `stats`; they are cumulative.
@@ -104,7 +104,7 @@ void control_timer(struct sl_session *s)
 		return;
 	}
 	if (sl_conn_pmtu_settled(s->conn) || sl_conn_max_datagram(s->conn) >= s->config.max_datagram_size ||
-	    s->env->now_ns - s->since_ns >= PMTU_WAIT)
+	    s->env->now_ns - s->since_ns >= s->pmtu_wait_ns)
 		send_hello(s);
 	else
 		s->env->ops->timer_set(s->timer, s->env->now_ns + PMTU_POLL);
@@ -162,8 +162,10 @@ static void on_reject(struct sl_session *s, const struct sl_msg *msg)
 	const char *message = msg->reject.message, *token = msg->reject.token;
 
 	control_relay_text(s, relay);
-	if (sl_reject_may_retry(msg->reject.reason) ||
-	    (msg->reject.reason == SL_REJECT_MTU_TOO_SMALL && s->budget_unsettled))
+	bool unsettled = msg->reject.reason == SL_REJECT_MTU_TOO_SMALL && s->budget_unsettled;
+	if (unsettled) // on this path the search takes longer
+		s->pmtu_wait_ns = 2 * s->pmtu_wait_ns < PMTU_WAIT_MAX ? 2 * s->pmtu_wait_ns : PMTU_WAIT_MAX;
+	if (sl_reject_may_retry(msg->reject.reason) || unsettled)
 		session_lose(s, LOSS_REFUSED, SL_CLOSE_DONE, "the relay %s refused: %s (%s)", relay, message,
 			     token);
 	else

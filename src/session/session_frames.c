@@ -108,7 +108,11 @@ void frames_announced(struct sl_session *s, struct sl_session_peer *peer)
 	while (s->state == SL_SESSION_JOINED && (slot = oldest_of(s, id)) != NULL) {
 		// Freed before it is given out: `frame` runs to its end before anything can be put here.
 		release(s, slot);
-		deliver(s, peer, slot->frame, slot->len);
+		// Perhaps it came before `welcome`, when the budget was not known.
+		if (sl_overlay_check_budget(slot->len, s->welcome.budget) != SL_OK)
+			drop(s, SL_DROP_DATAGRAM_BUDGET);
+		else
+			deliver(s, peer, slot->frame, slot->len);
 	}
 }
 
@@ -120,6 +124,10 @@ void frames_datagram(struct sl_session *s, const uint8_t *data, size_t len)
 	struct sl_session_peer *peer;
 
 	s->counters.rx_datagrams++;
+	if (s->state == SL_SESSION_JOINED && len > s->welcome.budget) {
+		drop(s, SL_DROP_DATAGRAM_BUDGET);
+		return;
+	}
 	if (sl_overlay_decode(data, len, &overlay) != SL_OK) {
 		drop(s, SL_DROP_MALFORMED);
 		return;

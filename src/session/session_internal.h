@@ -74,7 +74,8 @@ struct sl_session {
 	struct sl_msg_reader reader;
 	bool hello_sent;
 	size_t hello_budget;
-	bool budget_unsettled; // path-MTU discovery was still under way at hello
+	uint64_t pmtu_wait_ns; // how long hello waits for path-MTU discovery to settle
+	bool budget_unsettled; // it was still under way at hello
 	uint64_t unknown_messages;
 	unsigned reconnects;
 	struct sl_session_welcome welcome;
@@ -94,6 +95,7 @@ struct sl_session {
 // QUIC's probes for a lost Initial come ever more seldom (RFC 9002 section 6.2), so a fresh handshake
 // finds a relay that is back sooner than an old one.
 #define HANDSHAKE_FIRST (1500 * SL_NS_PER_MS)
+#define PMTU_WAIT (1 * SL_NS_PER_S)     // for discovery to settle, at first
 #define CLOSE_WAIT (100 * SL_NS_PER_MS) // for our own close to be reported
 
 // session.c

@@ -137,7 +137,8 @@ void peers_all_leave(struct sl_session *s, const char *reason)
 {
 	const struct sl_session_peer *peer;
 	unsigned cursor = 0;
-	while ((peer = sl_session_peer_next(s, &cursor)) != NULL)
+	// What the bridge does about one may stop the session: then it is told of no more.
+	while (!s->stopping && (peer = sl_session_peer_next(s, &cursor)) != NULL)
 		peers_leave(s, peer->id, reason);
 }
 

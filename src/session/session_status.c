@@ -86,6 +86,7 @@ void status_add_udp(struct sl_udp_stats *to, const struct sl_udp_stats *from)
 	to->rx_calls += from->rx_calls;
 	to->rx_datagrams += from->rx_datagrams;
 	to->rx_bytes += from->rx_bytes;
+	to->rx_errors += from->rx_errors;
 	to->tx_calls += from->tx_calls;
 	to->tx_datagrams += from->tx_datagrams;
 	to->tx_bytes += from->tx_bytes;

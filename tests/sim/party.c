@@ -71,8 +71,8 @@ void party_files_remove(const struct party_files *files)
 
 // --- what is recorded ---
 
-static void record(struct party_member *m, enum party_what what, const struct sl_session_peer *peer,
-		   const char *text)
+static void record_retry(struct party_member *m, enum party_what what, const struct sl_session_peer *peer,
+			 const char *text, uint64_t retry_ns)
 {
 	struct party *party = m->party;
 	struct party_event *event = &party->events[party->event_count];
@@ -85,7 +85,14 @@ static void record(struct party_member *m, enum party_what what, const struct sl
 	event->what = what;
 	event->peer = peer ? peer->id : 0;
 	event->role = peer ? peer->role : SL_ROLE_CLIENT;
+	event->retry_ns = retry_ns;
 	snprintf(event->text, sizeof(event->text), "%s", text ? text : "");
+}
+
+static void record(struct party_member *m, enum party_what what, const struct sl_session_peer *peer,
+		   const char *text)
+{
+	record_retry(m, what, peer, text, 0);
 }
 
 int party_find(const struct party *party, size_t from, unsigned member, enum party_what what, uint16_t peer)
@@ -145,7 +152,7 @@ static void on_down(void *arg, const char *sentence, uint64_t retry_ns)
 
 	m->joined = false;
 	m->downs++;
-	record(m, PARTY_DOWN, NULL, sentence);
+	record_retry(m, PARTY_DOWN, NULL, sentence, retry_ns);
 	m->inner.down(m->inner.arg, sentence, retry_ns);
 }
 
@@ -255,7 +262,7 @@ static void session_make(struct party *party, struct party_member *m)
 		.tls = party->client_tls,
 		.room = PARTY_ROOM,
 		.mac = m->mac,
-		.max_datagram_size = party->options.max_size,
+		.max_datagram_size = party->options.endpoint_max_size,
 		.congestion = party->options.congestion,
 		.offload = party->options.offload,
 		.idle_timeout_ns = party->options.idle_timeout_s * SL_NS_PER_S,

@@ -24,7 +24,8 @@ struct party_event {
 	enum party_what what;
 	uint16_t peer;
 	enum sl_role role;
-	char text[160]; // the reason, or the sentence
+	char text[160];    // the reason, or the sentence
+	uint64_t retry_ns; // PARTY_DOWN: what the session says it waits
 };
 
 struct party_member {
@@ -54,7 +55,7 @@ struct party_options {
 	enum sl_congestion congestion;
 	bool offload;
 	unsigned stats_interval_s, idle_timeout_s, keep_alive_s;
-	size_t max_size;
+	size_t max_size, endpoint_max_size; // the relay's datagram.max_size, and the others'
 };
 #define PARTY_DEFAULT                                                                                        \
 	((struct party_options){.clients = 3,                                                                \
@@ -63,7 +64,8 @@ struct party_options {
 				.stats_interval_s = 10,                                                      \
 				.idle_timeout_s = 30,                                                        \
 				.keep_alive_s = 2,                                                           \
-				.max_size = 1400})
+				.max_size = 1400,                                                            \
+				.endpoint_max_size = 1400})
 
 struct party {
 	struct party_options options;

@@ -296,6 +296,30 @@ void a_path_that_is_too_narrow_is_refused_with_a_sentence(void **state)
 	party_free(party);
 }
 
+// The search ends later than the first hello: the next one waits longer (CORE-1, RELAY-3).
+void a_long_narrow_path_joins_a_relay_that_asks_for_little(void **state)
+{
+	struct party_options options = PARTY_DEFAULT;
+	struct party *party;
+
+	options.clients = 1;
+	options.max_size = 1300;
+	for (unsigned rtt = 50; rtt <= 250; rtt += 50) {
+		options.link.delay_ns = rtt / 2 * MS;
+		options.link.mtu = 1400;
+		party = party_new(rtt, &options, *state);
+		party_start(party, 0);
+		party_start(party, 1);
+		sim_run_for(party->sim, 20 * S);
+		assert_true(party->member[0].joined);
+		assert_true(party->member[1].joined);
+		party_send(party, 1, 0, 1, 1296);
+		sim_run_for(party->sim, S);
+		assert_int_equal(party->member[0].received[1], 1);
+		party_free(party);
+	}
+}
+
 // Somebody has not noticed yet that the relay was replaced.
 static bool unaware(void *arg)
 {
@@ -417,6 +441,47 @@ void a_restarted_client_takes_its_place_back(void **state)
 		expect_frames_flow(party, 0);
 		party_free(party);
 	}
+}
+
+// A MAC that is in use: refused and tried again, after 0.5 s, then up to 5 s, never in step.
+void core_5_a_refused_client_tries_ever_more_seldom(void **state)
+{
+	static const uint64_t most_ms[] = {625, 1250, 2500, 5000};
+	struct party_options options = PARTY_DEFAULT;
+	uint64_t last_ns = 0;
+	struct party *party;
+	unsigned tries = 0;
+	bool jitter = false;
+
+	options.clients = 2;
+	party = party_new(1, &options, *state);
+	party->member[2].mac = party->member[1].mac;
+	party_restart(party, 2);
+	party_start(party, 0);
+	party_start(party, 1);
+	assert_true(party_wait_joined(party, 2, 10 * S));
+	party_start(party, 2);
+	sim_run_for(party->sim, 60 * S);
+	for (int at = party_find(party, 0, 2, PARTY_DOWN, 0); at >= 0;
+	     at = party_find(party, (size_t)at + 1, 2, PARTY_DOWN, 0)) {
+		const struct party_event *event = &party->events[at];
+		uint64_t most = most_ms[tries < 4 ? tries : 3] * MS;
+
+		assert_non_null(strstr(event->text, "same MAC"));
+		assert_in_range(event->retry_ns, most / 5 * 4, most);
+		jitter |= tries > 3 && event->retry_ns / MS != last_ns / MS;
+		last_ns = event->retry_ns;
+		tries++;
+	}
+	assert_in_range(tries, 10, 20);
+	assert_true(jitter);
+	assert_true(party->member[1].joined && party->member[1].downs == 0);
+	assert_false(party->member[2].joined || party->member[2].ended);
+	// The other one leaves: its place is free.
+	party_stop(party, 1, "enough");
+	sim_run_for(party->sim, 10 * S);
+	assert_true(party->member[2].joined);
+	party_free(party);
 }
 
 void a_slow_line_ages_frames_and_stalls_nothing(void **state)

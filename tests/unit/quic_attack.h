@@ -18,7 +18,6 @@
 #include "net/loop.h"
 #include "quic/internal.h"
 
-#define NAME "softlan-relay.local"
 #define CLIENTS 80
 #define CAPTURES 400
 
@@ -41,6 +40,7 @@ struct proxy {
 	bool deaf;   // nothing reaches the client
 	bool mutate; // each packet comes with broken brothers
 	unsigned loss_percent;
+	size_t widest; // larger packets do not pass; 0: all do
 	uint64_t seed;
 	struct {
 		uint8_t data[1500];
@@ -67,6 +67,8 @@ struct world {
 	bool timed_out;
 	uint64_t expected;
 };
+
+#include "quic_world.h"
 
 static inline void *on_accept(void *arg, struct sl_conn *conn)
 {
@@ -143,38 +145,6 @@ static inline struct sl_quic_ops ops_of(struct world *w)
 				    .arg = w};
 }
 
-static inline void on_poll(void *arg)
-{
-	struct world *w = arg;
-	if (w->done != NULL && w->done(w))
-		sl_loop_stop(w->loop);
-	else
-		w->env->ops->timer_set(w->poll, w->env->now_ns + SL_NS_PER_MS);
-}
-
-static inline void on_limit(void *arg)
-{
-	struct world *w = arg;
-	w->timed_out = true;
-	sl_loop_stop(w->loop);
-}
-
-static inline bool run_until(struct world *w, bool (*done)(struct world *), uint64_t limit_ms)
-{
-	w->done = done;
-	w->timed_out = false;
-	w->env->ops->timer_set(w->poll, w->env->now_ns);
-	w->env->ops->timer_set(w->limit, w->env->now_ns + limit_ms * SL_NS_PER_MS);
-	sl_loop_run(w->loop);
-	w->env->ops->timer_set(w->limit, SL_TIME_NEVER);
-	return !w->timed_out;
-}
-
-static inline void run_for(struct world *w, uint64_t ms)
-{
-	run_until(w, NULL, ms);
-}
-
 static inline void server_start(struct world *w)
 {
 	struct sl_error error = {""};
@@ -248,7 +218,7 @@ static inline void relay(struct world *w, const struct sl_udp_rx *rx, struct sl_
 	size_t segment = rx->segment != 0 ? rx->segment : rx->len;
 	for (size_t at = 0; at < rx->len; at += segment) {
 		size_t len = rx->len - at < segment ? rx->len - at : segment;
-		if (next(p) % 100 < p->loss_percent)
+		if (next(p) % 100 < p->loss_percent || (p->widest != 0 && len > p->widest))
 			continue;
 		if (to == &p->server && p->captures < CAPTURES && len <= sizeof(p->captured[0].data)) {
 			memcpy(p->captured[p->captures].data, rx->data + at, len);
@@ -307,24 +277,12 @@ static inline struct sl_addr proxy_start(struct world *w)
 
 static inline int setup(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	struct sl_error error = {""};
-	strcpy(w->dir, "/tmp/softlan-test-hostile-XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
-	snprintf(w->der, sizeof(w->der), "%s/relay.der", w->dir);
-	sl_log_init(&w->log);
-	w->loop = sl_loop_new(&w->log, &error);
-	assert_non_null(w->loop);
-	w->env = sl_loop_env(w->loop);
-	w->poll = w->env->ops->timer_new(w->env, on_poll, w);
-	w->limit = w->env->ops->timer_new(w->env, on_limit, w);
-	w->server_tls = sl_tls_server_dev(w->dir, NAME, w->der, &error);
-	assert_non_null(w->server_tls);
-	w->client_tls = sl_tls_client_new(w->der, &error);
-	assert_non_null(w->client_tls);
+	struct world *w = world_new("hostile");
 	w->config = (struct sl_quic_config){.idle_timeout_ns = 4 * SL_NS_PER_S,
 					    .keep_alive_ns = 300 * SL_NS_PER_MS,
-					    .handshake_timeout_ns = 2 * SL_NS_PER_S};
+					    .handshake_timeout_ns = 2 * SL_NS_PER_S,
+					    // A busy machine is no reason to drop anything.
+					    .queue_age_ns = 800 * SL_NS_PER_MS};
 	*state = w;
 	return 0;
 }
@@ -332,20 +290,12 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
 	struct world *w = *state;
-	char command[128];
 	for (unsigned i = 0; i < CLIENTS; i++)
 		sl_quic_free(w->clients[i].quic);
 	sl_quic_free(w->server);
 	w->env->ops->udp_close(w->proxy.front);
 	w->env->ops->udp_close(w->proxy.back);
-	sl_tls_free(w->client_tls);
-	sl_tls_free(w->server_tls);
-	w->env->ops->timer_free(w->poll);
-	w->env->ops->timer_free(w->limit);
-	sl_loop_free(w->loop);
-	snprintf(command, sizeof(command), "rm -r %s", w->dir);
-	assert_int_equal(system(command), 0);
-	free(w);
+	world_free(w);
 	return 0;
 }
 

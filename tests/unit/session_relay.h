@@ -18,7 +18,6 @@
 #include "proto/overlay.h"
 #include "session/session.h"
 
-#define NAME "softlan-relay.local"
 #define US 7 // the peer id that the script gives us
 #define MS SL_NS_PER_MS
 
@@ -65,8 +64,10 @@ struct world {
 	enum sl_drop verdict;
 	unsigned before_connects;
 	bool refuse_connect;
-	bool stop_in_joined;
+	bool stop_in_joined, stop_in_left;
 };
+
+#include "quic_world.h"
 
 // ---- the relay's side
 
@@ -226,6 +227,8 @@ static inline void on_peer_left(void *arg, const struct sl_session_peer *peer, c
 	strcpy(w->left_reason, reason);
 	assert_null(sl_session_peer_by_id(w->session, peer->id));
 	assert_null(sl_session_peer_by_mac(w->session, &peer->mac));
+	if (w->stop_in_left)
+		sl_session_stop(w->session, "enough");
 }
 
 static inline void on_frame(void *arg, struct sl_session_peer *peer, const uint8_t *frame, size_t len)
@@ -270,45 +273,6 @@ static inline int before_connect(void *arg, const struct sl_addr *relay, struct 
 }
 
 // ---- the world
-
-static inline void on_poll(void *arg)
-{
-	struct world *w = arg;
-	if (w->done(w))
-		sl_loop_stop(w->loop);
-	else
-		w->env->ops->timer_set(w->poll, w->env->now_ns + MS);
-}
-
-static inline void on_limit(void *arg)
-{
-	struct world *w = arg;
-	w->timed_out = true;
-	sl_loop_stop(w->loop);
-}
-
-static inline bool run_until(struct world *w, bool (*done)(struct world *), uint64_t limit_ms)
-{
-	w->done = done;
-	w->timed_out = false;
-	w->env->ops->timer_set(w->poll, w->env->now_ns);
-	w->env->ops->timer_set(w->limit, w->env->now_ns + limit_ms * MS);
-	sl_loop_run(w->loop);
-	w->env->ops->timer_set(w->poll, SL_TIME_NEVER);
-	w->env->ops->timer_set(w->limit, SL_TIME_NEVER);
-	return !w->timed_out;
-}
-
-static inline bool never(struct world *w)
-{
-	(void)w;
-	return false;
-}
-
-static inline void run_for(struct world *w, uint64_t ms)
-{
-	run_until(w, never, ms);
-}
 
 static inline bool is_joined(struct world *w)
 {
@@ -371,27 +335,12 @@ static inline void keep_log(void *arg, enum sl_log_level level, const char *line
 
 static inline int setup(void **state)
 {
-	struct world *w = calloc(1, sizeof *w);
+	struct world *w = world_new("session");
 	struct sl_error error = {""};
 	bool dual;
-	strcpy(w->dir, "/tmp/softlan-test-session-XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
-	snprintf(w->der, sizeof w->der, "%s/relay.der", w->dir);
-	sl_log_init(&w->log);
 	w->log.sink = keep_log;
 	w->log.sink_arg = w;
 	w->verdict = SL_DROP_NONE;
-	w->loop = sl_loop_new(&w->log, &error);
-	assert_non_null(w->loop);
-	w->env = sl_loop_env(w->loop);
-	w->poll = w->env->ops->timer_new(w->env, on_poll, w);
-	w->limit = w->env->ops->timer_new(w->env, on_limit, w);
-	w->server_tls = sl_tls_server_dev(w->dir, NAME, w->der, &error);
-	if (w->server_tls == NULL)
-		fail_msg("%s", error.text);
-	w->client_tls = sl_tls_client_new(w->der, &error);
-	if (w->client_tls == NULL)
-		fail_msg("%s", error.text);
 	sl_msg_reader_init(&w->reader);
 	assert_int_equal(sl_listen_parse("127.0.0.1:1", &w->address, &dual, &error), SL_OK);
 	sl_addr_set_port(&w->address, 0);
@@ -403,22 +352,10 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
 	struct world *w = *state;
-	char path[128];
 	sl_session_free(w->session);
 	sl_quic_free(w->server);
-	sl_tls_free(w->server_tls);
-	sl_tls_free(w->client_tls);
 	sl_msg_reader_fini(&w->reader);
-	w->env->ops->timer_free(w->poll);
-	w->env->ops->timer_free(w->limit);
-	sl_loop_free(w->loop);
-	static const char *const files[] = {"relay.der", "dev-relay.key", "dev-relay.crt", "other.der"};
-	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-		snprintf(path, sizeof path, "%s/%s", w->dir, files[i]);
-		unlink(path);
-	}
-	rmdir(w->dir);
-	free(w);
+	world_free(w);
 	return 0;
 }
 

@@ -15,8 +15,6 @@
 #include "net/loop.h"
 #include "quic/quic.h"
 
-#define NAME "softlan-relay.local"
-
 struct side {
 	struct world *world;
 	struct sl_conn *conn;
@@ -42,6 +40,8 @@ struct world {
 	uint64_t expected;
 	bool offload;
 };
+
+#include "quic_world.h"
 
 static void *on_accept(void *arg, struct sl_conn *conn)
 {
@@ -109,33 +109,6 @@ static struct sl_quic_ops ops_of(struct world *w)
 				    on_dropped, on_closed,      NULL,      w};
 }
 
-static void on_poll(void *arg)
-{
-	struct world *w = arg;
-	if (w->done(w))
-		sl_loop_stop(w->loop);
-	else
-		w->env->ops->timer_set(w->poll, w->env->now_ns + SL_NS_PER_MS);
-}
-
-static void on_limit(void *arg)
-{
-	struct world *w = arg;
-	w->timed_out = true;
-	sl_loop_stop(w->loop);
-}
-
-static bool run_until(struct world *w, bool (*done)(struct world *), uint64_t limit_ms)
-{
-	w->done = done;
-	w->timed_out = false;
-	w->env->ops->timer_set(w->poll, w->env->now_ns);
-	w->env->ops->timer_set(w->limit, w->env->now_ns + limit_ms * SL_NS_PER_MS);
-	sl_loop_run(w->loop);
-	w->env->ops->timer_set(w->limit, SL_TIME_NEVER);
-	return !w->timed_out;
-}
-
 static struct sl_quic_config config_of(struct world *w, struct sl_tls *tls)
 {
 	return (struct sl_quic_config){.tls = tls,
@@ -181,24 +154,8 @@ static void client_start(struct world *w, const char *name)
 
 static int setup(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	struct sl_error error = {""};
-	strcpy(w->dir, "/tmp/softlan-test-quic-XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
-	snprintf(w->der, sizeof(w->der), "%s/relay.der", w->dir);
+	struct world *w = world_new("quic");
 	w->offload = true;
-	sl_log_init(&w->log);
-	w->loop = sl_loop_new(&w->log, &error);
-	assert_non_null(w->loop);
-	w->env = sl_loop_env(w->loop);
-	w->poll = w->env->ops->timer_new(w->env, on_poll, w);
-	w->limit = w->env->ops->timer_new(w->env, on_limit, w);
-	w->server_tls = sl_tls_server_dev(w->dir, NAME, w->der, &error);
-	if (w->server_tls == NULL)
-		fail_msg("%s", error.text);
-	w->client_tls = sl_tls_client_new(w->der, &error);
-	if (w->client_tls == NULL)
-		fail_msg("%s", error.text);
 	*state = w;
 	return 0;
 }
@@ -206,17 +163,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct world *w = *state;
-	char command[128];
 	sl_quic_free(w->client);
 	sl_quic_free(w->server);
-	sl_tls_free(w->client_tls);
-	sl_tls_free(w->server_tls);
-	w->env->ops->timer_free(w->poll);
-	w->env->ops->timer_free(w->limit);
-	sl_loop_free(w->loop);
-	snprintf(command, sizeof(command), "rm -r %s", w->dir);
-	assert_int_equal(system(command), 0);
-	free(w);
+	world_free(w);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "relay_harness.h"
 
 #include "relay/forward.h"
+#include "relay/report.h"
 
 static const struct sl_mac broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 static const struct sl_mac multicast = {{0x01, 0x00, 0x5e, 0x01, 0x02, 0x03}};
@@ -264,6 +265,7 @@ static void relay7_a_target_with_a_small_budget_is_skipped(void **state)
 	(void)state;
 	peer_of(p.b)->budget = 103;
 	p.c->datagram_rc = SL_ERR_TOO_LARGE; // its path has shrunk
+	p.c->max_datagram = 90;
 	send_frame(p.a, &broadcast, &p.mac_a, 100);
 	expect_copies(&p, 1, 0, 0, 0);
 	assert_int_equal(drops(p.b, SL_DROP_DATAGRAM_BUDGET), 1);
@@ -273,6 +275,9 @@ static void relay7_a_target_with_a_small_budget_is_skipped(void **state)
 	snprintf(wanted, sizeof(wanted),
 		 "ingress_peer %u target_peer %u len 100 budget 103 (datagram_budget)", peer_of(p.a)->id,
 		 peer_of(p.b)->id);
+	assert_non_null(strstr(p.h->log_text, wanted));
+	snprintf(wanted, sizeof(wanted), "target_peer %u len 100 budget 90 (datagram_budget)",
+		 peer_of(p.c)->id);
 	assert_non_null(strstr(p.h->log_text, wanted));
 	send_frame(p.a, &p.mac_b, &p.mac_a, 99);
 	expect_copies(&p, 0, 0, 1, 0);
@@ -291,6 +296,10 @@ static void egress_queues_count_what_they_drop(void **state)
 	p.h->ops.dropped(p.h->ops.arg, p.c, p.c->user, SL_DROP_EGRESS_AGE, 5);
 	assert_int_equal(drops(p.c, SL_DROP_EGRESS_AGE), 5);
 	assert_int_equal(peer_of(p.a)->room->dropped, 6);
+	p.b->datagram_rc = SL_ERR_CLOSED; // it dies, and `closed` is still to come
+	send_frame(p.a, &p.mac_b, &p.mac_a, 100);
+	assert_int_equal(drops(p.b, SL_DROP_UNKNOWN_PEER), 1);
+	assert_int_equal(peer_of(p.b)->counters.tx_frames, 0);
 	harness_free(p.h);
 }
 
@@ -394,6 +403,25 @@ static bool knows(struct relay_stations *s, unsigned n, uint64_t now_ns)
 	return station && sl_mac_equal(&station->mac, &mac);
 }
 
+static void relay5_rooms_shows_the_stations_that_are_known_now(void **state)
+{
+	struct party p = party_new();
+	struct sl_mac late = lan_mac(2);
+	json_t *json;
+
+	(void)state;
+	send_frame(p.gateway, &broadcast, &p.host, 60);
+	advance(p.h, S(200));
+	send_frame(p.gateway, &broadcast, &late, 60);
+	advance(p.h, S(101)); // the first one has aged out, though its slot waits for the next
+	json = relay_report_rooms(p.h->relay, "R");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(json, "rooms"), 0),
+							    "learned")),
+			 1);
+	json_decref(json);
+	harness_free(p.h);
+}
+
 static void relay5_learned_stations_age_out(void **state)
 {
 	struct relay_stations s;
@@ -491,6 +519,7 @@ int main(void)
 		cmocka_unit_test(relay11_malformed_datagrams_and_their_threshold),
 		cmocka_unit_test(datagrams_before_the_welcome_go_nowhere),
 		cmocka_unit_test(obs1_frame_log),
+		cmocka_unit_test(relay5_rooms_shows_the_stations_that_are_known_now),
 		cmocka_unit_test(relay5_learned_stations_age_out),
 		cmocka_unit_test(relay5_learning_never_touches_an_announced_mac),
 		cmocka_unit_test(relay5_learning_is_bounded_and_a_flood_does_not_push_out_the_living),

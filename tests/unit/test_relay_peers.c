@@ -138,7 +138,10 @@ static void relay1_hello_that_breaks_a_rule_is_rejected(void **state)
 	expect_reject(conn, SL_REJECT_INVALID_HELLO);
 	// After a reject nothing counts any more.
 	say_hello(conn, "R", 1, 1400, "");
+	say_bytes(conn, "\xff\xff\xff\xff", 4);
 	expect_silence(conn);
+	assert_false(conn->close_called);
+	assert_int_equal(h->relay->protocol_errors, 0);
 	assert_int_equal(h->relay->joined, 0);
 	harness_free(h);
 }
@@ -171,6 +174,8 @@ static void a_peer_that_does_not_read_is_closed(void **state)
 	join(h, "R", 4);
 	assert_true(lazy->close_called);
 	assert_int_equal(lazy->close_code, SL_CLOSE_PROTOCOL_ERROR);
+	assert_int_equal(h->relay->protocol_errors, 1); // counted and logged as every other one
+	assert_non_null(strstr(h->log_text, "protocol error, peer 1 "));
 	skip_messages(h);
 	conn_closed(lazy, SL_CAUSE_LOCAL);
 	expect_silence(other);
@@ -195,6 +200,59 @@ static void one_lazy_peer_after_another(void **state)
 	harness_free(h);
 }
 
+// The second one is found only when the end of the first is told, and it stands before it in the list.
+static void the_end_of_a_lazy_peer_finds_another(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *old = join(h, "R", 1), *young = join(h, "R", 2), *leaver = join(h, "R", 3), *other;
+
+	(void)state;
+	other = join(h, "R", 4);
+	old->reads_until = old->writes;
+	young->reads_until = young->writes + 1;
+	conn_closed(leaver, SL_CAUSE_PEER);
+	assert_true(old->close_called);
+	assert_true(young->close_called);
+	assert_int_equal(h->relay->condemned, 0);
+	assert_int_equal(h->relay->joined, 1);
+	assert_int_equal(peer_of(other)->room->count, 1);
+	harness_free(h);
+}
+
+static void on_changed(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+// OBS-2, RELAY-12: who is gone still counts in the sum; and whoever shows numbers hears of each change.
+static void obs2_the_sum_has_those_that_left(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_relay_info info;
+	struct sl_conn *conn;
+	unsigned changes = 0;
+
+	(void)state;
+	sl_relay_on_change(h->relay, on_changed, &changes);
+	join(h, "R", 1);
+	conn = join(h, "R", 2);
+	assert_int_equal(changes, 2);
+	peer_of(conn)->counters.rx_frames = 7;
+	peer_of(conn)->counters.drops[SL_DROP_RUNT] = 3;
+	peer_of(h->conns[0])->counters.rx_frames = 1;
+	conn_closed(conn, SL_CAUSE_PEER);
+	assert_int_equal(changes, 3);
+	sl_relay_info(h->relay, &info);
+	assert_int_equal(info.counters.rx_frames, 8);
+	assert_int_equal(info.counters.drops[SL_DROP_RUNT], 3);
+	assert_int_equal(info.joins, 2);
+	assert_int_equal(info.leaves, 1);
+	assert_int_equal(info.peers, 1);
+	assert_int_equal(info.rooms, 1);
+	assert_int_equal(info.connections, 1);
+	harness_free(h);
+}
+
 static void on_stopped(void *arg)
 {
 	struct harness *h = arg;
@@ -205,12 +263,17 @@ static void on_stopped(void *arg)
 static void stop_says_disconnect_and_waits_at_most_500_ms(void **state)
 {
 	struct harness *h = harness_new();
-	struct sl_conn *one = join(h, "R", 0), *two = join(h, "R", 1), *waiting = conn_open(h);
+	struct sl_conn *one = join(h, "R", 0), *two = join(h, "R", 1), *waiting = conn_open(h), *settling;
 	struct sl_msg msg;
 
 	(void)state;
+	settling = conn_open(h);
+	settling->max_datagram = 1150;
+	settling->settled = false;
+	say_hello(settling, "R", 2, 1400, "");
 	skip_messages(h);
 	sl_relay_stop(h->relay, on_stopped, h);
+	expect_reject(settling, SL_REJECT_SHUTTING_DOWN);
 	assert_true(waiting->close_called);
 	assert_int_equal(waiting->close_code, SL_CLOSE_SHUTTING_DOWN);
 	for (int i = 0; i < 2; i++) {
@@ -227,7 +290,7 @@ static void stop_says_disconnect_and_waits_at_most_500_ms(void **state)
 	assert_true(two->close_called);
 	assert_int_equal(two->close_code, SL_CLOSE_SHUTTING_DOWN);
 	assert_int_equal(h->stopped, 0);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		conn_closed(h->conns[i], SL_CAUSE_LOCAL);
 	advance(h, 0);
 	assert_int_equal(h->stopped, 1);
@@ -314,6 +377,9 @@ static void ops3_reports_have_their_members(void **state)
 
 static void relay12_stats_are_retained_and_shown(void **state)
 {
+	static const char *const udp_names[] = {"rx_calls",   "rx_datagrams", "rx_bytes", "rx_errors",
+						"tx_calls",   "tx_datagrams", "tx_bytes", "tx_errors",
+						"tx_blocked", "gro",          "gso",      NULL};
 	struct harness *h = harness_new();
 	struct sl_conn *gateway = join(h, "R", 0), *client;
 	json_t *json, *peer, *room;
@@ -359,6 +425,7 @@ static void relay12_stats_are_retained_and_shown(void **state)
 	json = relay_report_stats(h->relay);
 	assert_int_equal(integer_at(json_object_get(json, "admission"), "unknown_messages"), 1);
 	assert_int_equal(integer_at(json, "peers"), 2);
+	has_members(json_object_get(json, "udp"), udp_names);
 	json_decref(json);
 	harness_free(h);
 }
@@ -373,6 +440,8 @@ int main(void)
 		cmocka_unit_test(relay1_no_hello_within_5_s),
 		cmocka_unit_test(a_peer_that_does_not_read_is_closed),
 		cmocka_unit_test(one_lazy_peer_after_another),
+		cmocka_unit_test(the_end_of_a_lazy_peer_finds_another),
+		cmocka_unit_test(obs2_the_sum_has_those_that_left),
 		cmocka_unit_test(stop_says_disconnect_and_waits_at_most_500_ms),
 		cmocka_unit_test(stop_without_peers_is_immediate),
 		cmocka_unit_test(relay12_stats_are_retained_and_shown),

@@ -205,6 +205,18 @@ static void relay2_limits(void **state)
 	harness_free(h);
 }
 
+static void room_ids_are_used_once(void **state)
+{
+	struct harness *h = harness_new();
+	uint64_t first = peer_of(join(h, "A", 1))->room->id, second = peer_of(join(h, "B", 1))->room->id;
+
+	(void)state;
+	assert_true(first != second);
+	conn_closed(h->conns[0], SL_CAUSE_PEER);
+	assert_true(peer_of(join(h, "A", 1))->room->id > second);
+	harness_free(h);
+}
+
 static void ids_are_unique_and_rest_for_60_s(void **state)
 {
 	struct relay_ids ids;
@@ -232,6 +244,7 @@ static void peer_ids_of_those_who_left_are_not_used_again_at_once(void **state)
 
 	(void)state;
 	conn_closed(h->conns[0], SL_CAUSE_PEER);
+	assert_int_equal(h->relay->ids.free_ns[first], h->env.now_ns + S(60)); // but given back it is
 	for (unsigned i = 1; i < 50; i++) {
 		assert_int_not_equal(peer_of(join(h, "A", i))->id, first);
 		conn_closed(h->conns[i], SL_CAUSE_PEER);
@@ -349,6 +362,7 @@ int main(void)
 		cmocka_unit_test(relay2_a_silent_peer_gives_its_place),
 		cmocka_unit_test(relay2_a_silent_peer_alone_in_its_room_is_replaced),
 		cmocka_unit_test(relay2_limits),
+		cmocka_unit_test(room_ids_are_used_once),
 		cmocka_unit_test(ids_are_unique_and_rest_for_60_s),
 		cmocka_unit_test(peer_ids_of_those_who_left_are_not_used_again_at_once),
 		cmocka_unit_test(budget_and_path),

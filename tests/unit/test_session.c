@@ -111,6 +111,14 @@ static void core3_waiting_room_is_bounded(void **state)
 	relay_announce(w, 11);
 	run_for(w, 30);
 	assert_string_equal(w->events, "Jppf");
+	// Each has its own 200 ms.
+	relay_frame(w, 12, 'o');
+	run_for(w, 120);
+	relay_frame(w, 12, 'p');
+	run_for(w, 120);
+	assert_int_equal(counters(w)->drops[SL_DROP_UNKNOWN_PEER], 41);
+	run_for(w, 120);
+	assert_int_equal(counters(w)->drops[SL_DROP_UNKNOWN_PEER], 42);
 	assert_int_equal(counters(w)->drops[SL_DROP_MALFORMED], 0);
 }
 
@@ -137,6 +145,43 @@ static void core3_core5_counts_verdicts(void **state)
 	assert_int_equal(counters(w)->rx_frames, 0);
 	sl_session_count_drop(w->session, SL_DROP_JUMBO);
 	assert_int_equal(counters(w)->drops[SL_DROP_JUMBO], 1);
+}
+
+static void welcome_after_a_long_frame(struct world *w)
+{
+	uint8_t datagram[1401] = {0};
+	sl_overlay_encode_header(datagram, 9);
+	assert_int_equal(sl_conn_datagram_send(w->conn, NULL, 0, datagram, sizeof datagram), SL_OK);
+}
+
+static bool one_received(struct world *w)
+{
+	return w->session != NULL && counters(w)->rx_datagrams >= 1;
+}
+
+// CORE-3: a datagram above the agreed budget is dropped unread, also one that came before `welcome` told
+// what the budget is.
+static void core3_receive_above_the_budget(void **state)
+{
+	struct world *w = *state;
+	uint8_t datagram[1401] = {0};
+	start(w, welcome_after_a_long_frame);
+	assert_true(run_until(w, one_received, 3000));
+	relay_welcome(w);
+	relay_announce(w, 9);
+	assert_true(run_until(w, is_joined, 1000));
+	run_for(w, 20);
+	assert_string_equal(w->events, "Jp");
+	assert_int_equal(counters(w)->drops[SL_DROP_DATAGRAM_BUDGET], 1);
+	sl_overlay_encode_header(datagram, 9);
+	assert_int_equal(sl_conn_datagram_send(w->conn, NULL, 0, datagram, sizeof datagram), SL_OK);
+	datagram[0] = 0xff; // not looked at
+	assert_int_equal(sl_conn_datagram_send(w->conn, NULL, 0, datagram, sizeof datagram), SL_OK);
+	run_for(w, 30);
+	assert_string_equal(w->events, "Jp");
+	assert_int_equal(counters(w)->rx_datagrams, 3);
+	assert_int_equal(counters(w)->drops[SL_DROP_DATAGRAM_BUDGET], 3);
+	assert_int_equal(sl_counters_dropped(counters(w)), 3);
 }
 
 static bool got_datagram(struct world *w)
@@ -207,12 +252,18 @@ static void core5_peers(void **state)
 	struct sl_session_status status;
 	sl_session_status(w->session, &status);
 	assert_int_equal(status.welcome.gateway, 5);
+	msg = (struct sl_msg){.type = SL_MSG_PEER_LEFT, .peer_left = {.peer_id = 5, .reason = "done"}};
+	relay_send(w, &msg);
+	run_for(w, 30);
+	assert_string_equal(w->events, "Jppppplpl");
+	sl_session_status(w->session, &status);
+	assert_int_equal(status.welcome.gateway, 0);
 	// The same MAC under a new id: the old peer goes first.
 	msg = (struct sl_msg){.type = SL_MSG_PEER_JOINED,
 			      .peer_joined = {.peer_id = 400, .mac = {{2, 0, 0, 0, 0, 2}}}};
 	relay_send(w, &msg);
 	run_for(w, 30);
-	assert_string_equal(w->events, "Jppppplplp");
+	assert_string_equal(w->events, "Jppppplpllp");
 	assert_string_equal(w->left_reason, "replaced");
 	assert_null(sl_session_peer_by_id(w->session, 2));
 	const struct sl_mac mac = {{2, 0, 0, 0, 0, 2}};
@@ -309,6 +360,9 @@ static void ops3_rooms_peers_stats(void **state)
 						 "rx_bytes", "tx_bytes",     "drops",     "reported",
 						 NULL};
 	static const char *const stats_names[] = {"counters", "udp", "unknown_messages", NULL};
+	static const char *const udp_names[] = {"rx_calls",   "rx_datagrams", "rx_bytes", "rx_errors",
+						"tx_calls",   "tx_datagrams", "tx_bytes", "tx_errors",
+						"tx_blocked", "gro",          "gso",      NULL};
 	struct sl_session_config config = session_config(w);
 	json_t *report, *one;
 
@@ -335,6 +389,7 @@ static void ops3_rooms_peers_stats(void **state)
 
 	report = sl_report_stats(w->session);
 	has_members(report, stats_names);
+	has_members(json_object_get(report, "udp"), udp_names);
 	assert_int_equal(integer_of(report, "unknown_messages"), 1); // ignored, and counted
 	assert_int_equal(json_object_size(json_object_get(json_object_get(report, "counters"), "drops")),
 			 SL_DROP_COUNT);
@@ -348,6 +403,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(core3_frames_wait_for_their_peer, setup, teardown),
 		cmocka_unit_test_setup_teardown(core3_waiting_room_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(core3_core5_counts_verdicts, setup, teardown),
+		cmocka_unit_test_setup_teardown(core3_receive_above_the_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(core3_proto3_send, setup, teardown),
 		cmocka_unit_test_setup_teardown(core5_peers, setup, teardown),
 		cmocka_unit_test_setup_teardown(gw7_core5_stats, setup, teardown),

@@ -95,13 +95,21 @@ static void ctrl1_wrong_direction(void **state)
 static void ctrl1_hello_from_the_relay(void **state)
 {
 	bad(state,
-	    "{\"type\":\"hello\",\"protocol\":1,\"role\":\"gateway\",\"room\":\"R\",\"max_datagram_size\":1}",
+	    "{\"type\":\"hello\",\"protocol\":1,\"role\":\"gateway\",\"room\":\"R\",\"max_datagram_size\":1,"
+	    "\"agent\":\"x\"}",
 	    true);
 }
 
 static void ctrl6_ourselves_announced(void **state)
 {
 	bad(state, "{\"type\":\"peer_joined\",\"peer_id\":7,\"role\":\"gateway\"}", true);
+}
+
+static void ctrl6_our_mac_announced(void **state)
+{
+	bad(state,
+	    "{\"type\":\"peer_joined\",\"peer_id\":8,\"role\":\"client\",\"mac\":\"02:00:00:00:00:77\"}",
+	    true);
 }
 
 static void ctrl6_peer_announced_twice(void **state)
@@ -168,6 +176,12 @@ static void ctrl4_reject_is_tried_again(void **state)
 	w->on_hello = relay_welcome;
 	assert_true(run_until(w, is_joined, 6000));
 	assert_non_null(strstr(w->events, "DDDJ"));
+	// A welcome ends the waiting that has grown.
+	struct sl_msg msg = {.type = SL_MSG_DISCONNECT, .disconnect = {.reason = "kicked"}};
+	memset(w->events, 0, sizeof w->events);
+	relay_send(w, &msg);
+	assert_true(run_until(w, is_down, 1000));
+	assert_in_range(w->retry_ns, 500 * MS, 625 * MS);
 }
 
 // CTRL-4: a wrong secret ends it, with the relay's own sentence.
@@ -213,7 +227,7 @@ static void core1_wrong_pin_ends_it(void **state)
 	assert_string_equal(w->events, "E");
 	assert_false(w->ended_null);
 	assert_non_null(strstr(w->sentence, "relay_ca"));
-	assert_non_null(strstr(w->sentence, "server_name"));
+	assert_null(strstr(w->sentence, "server_name")); // one remedy, and the right one
 	assert_int_equal(w->hellos, 0);
 	sl_session_free(w->session);
 	w->session = NULL;
@@ -295,12 +309,31 @@ static void core5_restarted_relay(void **state)
 	assert_int_equal(counters(w)->tx_frames, 2);
 }
 
+// A session that dies young is a path that does not work: the next try is not made at once. What waited for
+// its peer dies with it, and is counted.
+static void core5_a_young_session_dies(void **state)
+{
+	struct world *w = *state;
+	uint8_t frame[60] = {0};
+	join(w);
+	relay_frame(w, 9, 'x');
+	run_for(w, 30);
+	relay_kill(w);
+	relay_start(w);
+	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, NULL), SL_DROP_NONE);
+	assert_true(run_until(w, is_down, 1000));
+	assert_non_null(strstr(w->sentence, "restarted"));
+	assert_true(w->retry_ns >= 500 * MS);
+	assert_int_equal(counters(w)->drops[SL_DROP_UNKNOWN_PEER], 1);
+}
+
 // A relay that is not there, for as long as it likes: once it is back, the session is, within 3 s. The
 // pauses are not multiples of anything, so that the return falls into different phases of the tries.
 static void core5_absent_relay_is_found_soon(void **state)
 {
 	struct world *w = *state;
 	static const uint64_t absent_ms[] = {2300, 8500};
+	struct sl_session_status status;
 	join(w);
 	for (size_t i = 0; i < 2; i++) {
 		unsigned before = w->before_connects;
@@ -316,6 +349,9 @@ static void core5_absent_relay_is_found_soon(void **state)
 			fail_msg("not back within 3 s: %s", w->log_text);
 		assert_true(w->joined_ns - ready_ns < 3000 * MS);
 	}
+	// OBS-2: what the sockets of the vain tries have counted stays: here, that the port was closed.
+	sl_session_status(w->session, &status);
+	assert_true(status.udp.rx_errors > 0);
 }
 
 // NET-3: a name that does not resolve is said, and tried again; nothing is connected.
@@ -437,6 +473,21 @@ static void core6_stop_early(void **state)
 	assert_string_equal(w->disconnect, "enough");
 }
 
+// CORE-6: stopped from inside the first of several peer_left; nothing more is told but the end.
+static void core6_stop_in_peer_left(void **state)
+{
+	struct world *w = *state;
+	join(w);
+	for (uint16_t id = 9; id < 12; id++)
+		relay_announce(w, id);
+	run_for(w, 30);
+	w->stop_in_left = true;
+	sl_conn_close(w->conn, SL_CLOSE_SHUTTING_DOWN, "going down");
+	assert_true(run_until(w, is_ended, 1000));
+	assert_true(w->ended_null);
+	assert_string_equal(w->events, "JppplE");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +501,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ctrl1_wrong_direction, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl1_hello_from_the_relay, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl6_ourselves_announced, setup, teardown),
+		cmocka_unit_test_setup_teardown(ctrl6_our_mac_announced, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl6_peer_announced_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl1_unknown_type_is_ignored, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl4_reject_is_tried_again, setup, teardown),
@@ -459,12 +511,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ctrl5_relay_disconnects, setup, teardown),
 		cmocka_unit_test_setup_teardown(core5_relay_closes, setup, teardown),
 		cmocka_unit_test_setup_teardown(core5_restarted_relay, setup, teardown),
+		cmocka_unit_test_setup_teardown(core5_a_young_session_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(core5_absent_relay_is_found_soon, setup, teardown),
 		cmocka_unit_test_setup_teardown(net3_unresolvable_relay, setup, teardown),
 		cmocka_unit_test_setup_teardown(core1_hello_is_not_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(core6_stop_says_goodbye, setup, teardown),
 		cmocka_unit_test_setup_teardown(core6_stop_waits_at_most_500_ms, setup, teardown),
 		cmocka_unit_test_setup_teardown(core6_stop_early, setup, teardown),
+		cmocka_unit_test_setup_teardown(core6_stop_in_peer_left, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("session_loss", tests, NULL, NULL);
 }

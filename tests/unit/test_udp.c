@@ -231,6 +231,32 @@ static void a_connected_socket_hears_its_peer_alone(void **state)
 	assert_int_equal(f->b.got, 20);
 }
 
+// An ICMP message about an earlier datagram is told at the next send. What is sent then is not to blame.
+static void an_earlier_error_costs_no_datagram(void **state)
+{
+	struct fixture *f = *state;
+	struct sl_udp_options options = {.offload = true};
+	struct sl_udp_stats stats;
+
+	open_at(f, &f->a, "127.0.0.1", true);
+	open_connected(f, &f->b, &f->a.addr, true);
+	options.bind = f->a.addr;
+	for (uint32_t count = 1; count <= 20; count += 19) {
+		f->env->ops->udp_close(f->a.udp);
+		f->a.udp = NULL;
+		send_train(f, &f->b, &f->a, 99, 1, 50, 50, 0); // nobody is there
+		assert_int_equal(try_open(f, &f->a, &options, NULL), SL_OK);
+		f->a.got = 0;
+		f->a.stop_after = count;
+		send_train(f, &f->b, &f->a, 1, count, 500, 500, 0);
+		run(f);
+		assert_int_equal(f->a.number[0], 1);
+	}
+	f->env->ops->udp_stats(f->b.udp, &stats);
+	assert_int_equal(stats.tx_errors, 0);
+	assert_int_equal(stats.tx_datagrams, 1 + 1 + 1 + 20);
+}
+
 static void a_dual_stack_socket_serves_both(void **state)
 {
 	struct fixture *f = *state;
@@ -295,6 +321,7 @@ int main(void)
 		T(timers_are_not_starved),
 		T(the_source_address_is_kept),
 		T(a_connected_socket_hears_its_peer_alone),
+		T(an_earlier_error_costs_no_datagram),
 		T(a_dual_stack_socket_serves_both),
 		T(a_socket_may_be_closed_in_its_callback),
 	};
