@@ -1,22 +1,17 @@
 #include "client/bridge.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "obs/framelog.h"
 #include "proto/filter.h"
 
 struct sl_client_bridge {
+	struct sl_membership member; // first
 	struct sl_env *env;
 	struct sl_session *session;
 	struct sl_port *port;
-	struct sl_client_observer observer;
 	struct sl_client_stats stats;
 	struct sl_mac mac;
-	bool joined;
-	uint16_t peer_id;
-	size_t mtu; // 0: not agreed yet
-	char room[SL_ROOM_MAX + 1];
 	struct sl_log_limit limits[SL_DROP_COUNT]; // one for each reason
 };
 
@@ -51,7 +46,7 @@ static void log_verdict(struct sl_client_bridge *bridge, const char *direction, 
 		sl_framelog_write(bridge->env->log, &(struct sl_framelog){
 							    .scope = "client",
 							    .direction = direction,
-							    .room = bridge->room,
+							    .room = bridge->member.room,
 							    .peer = peer,
 							    .eth = eth,
 							    .frame_len = len,
@@ -69,7 +64,7 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 	struct sl_filter_input input = {
 		.direction = SL_FROM_REMOTE,
 		.announced = &bridge->mac,
-		.mtu = bridge->mtu,
+		.mtu = bridge->member.mtu,
 	};
 	struct sl_session_peer *destination = NULL;
 	struct sl_eth eth;
@@ -78,7 +73,7 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 
 	if (malformed)
 		verdict = SL_DROP_MALFORMED;
-	if (!bridge->joined)
+	if (!bridge->member.joined)
 		bridge->stats.offline++;
 	if (verdict == SL_DROP_NONE) {
 		if (!group)
@@ -90,7 +85,7 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 	} else {
 		sl_session_count_drop(bridge->session, verdict);
 	}
-	log_verdict(bridge, "tap_to_relay", bridge->peer_id, &eth, len, verdict);
+	log_verdict(bridge, "tap_to_relay", bridge->member.peer_id, &eth, len, verdict);
 }
 
 static void tap_receive(void *arg, const uint8_t *frame, size_t len)
@@ -110,14 +105,6 @@ static void tap_batch_end(void *arg)
 	sl_session_flush(bridge->session);
 }
 
-static void tap_failed(void *arg, const char *why)
-{
-	struct sl_client_bridge *bridge = arg;
-
-	if (bridge->observer.failed)
-		bridge->observer.failed(bridge->observer.arg, why);
-}
-
 // ---- relay -> TAP ----
 
 static enum sl_drop judge(const struct sl_client_bridge *bridge, const struct sl_session_peer *peer,
@@ -127,7 +114,7 @@ static enum sl_drop judge(const struct sl_client_bridge *bridge, const struct sl
 	struct sl_filter_input input = {
 		.direction = client ? SL_FROM_REMOTE : SL_FROM_LAN,
 		.announced = client ? &peer->mac : NULL,
-		.mtu = bridge->mtu,
+		.mtu = bridge->member.mtu,
 	};
 	enum sl_drop verdict = sl_filter_check(frame, len, &input, eth);
 
@@ -163,69 +150,10 @@ static void relay_batch_end(void *arg)
 	sl_port_flush(bridge->port);
 }
 
-// ---- lifecycle ----
-
-static void joined(void *arg, const struct sl_session_welcome *welcome)
-{
-	struct sl_client_bridge *bridge = arg;
-
-	bridge->joined = true;
-	bridge->peer_id = welcome->peer_id;
-	bridge->mtu = welcome->mtu;
-	if (bridge->observer.joined)
-		bridge->observer.joined(bridge->observer.arg, welcome);
-}
-
-static void peers_changed(struct sl_client_bridge *bridge)
-{
-	if (bridge->observer.peers_changed)
-		bridge->observer.peers_changed(bridge->observer.arg);
-}
-
-static void peer_joined(void *arg, const struct sl_session_peer *peer)
-{
-	(void)peer;
-	peers_changed(arg);
-}
-
-static void peer_left(void *arg, const struct sl_session_peer *peer, const char *reason)
-{
-	(void)peer;
-	(void)reason;
-	peers_changed(arg);
-}
-
-static void down(void *arg, const char *sentence, uint64_t retry_ns)
-{
-	struct sl_client_bridge *bridge = arg;
-
-	bridge->joined = false;
-	if (bridge->observer.down)
-		bridge->observer.down(bridge->observer.arg, sentence, retry_ns);
-}
-
-static void ended(void *arg, const char *sentence)
-{
-	struct sl_client_bridge *bridge = arg;
-
-	bridge->joined = false;
-	if (bridge->observer.ended)
-		bridge->observer.ended(bridge->observer.arg, sentence);
-}
-
-int sl_client_bridge_before_connect(void *arg, const struct sl_addr *relay, struct sl_error *error)
-{
-	struct sl_client_bridge *bridge = arg;
-
-	return bridge->observer.before_connect
-		       ? bridge->observer.before_connect(bridge->observer.arg, relay, error)
-		       : SL_OK;
-}
-
 // ---- making it ----
 
 struct sl_client_bridge *sl_client_bridge_new(struct sl_env *env, const struct sl_mac *mac, const char *room,
-					      const struct sl_client_observer *observer)
+					      const struct sl_observer *observer)
 {
 	struct sl_client_bridge *bridge = calloc(1, sizeof *bridge);
 
@@ -233,9 +161,7 @@ struct sl_client_bridge *sl_client_bridge_new(struct sl_env *env, const struct s
 		return NULL;
 	bridge->env = env;
 	bridge->mac = *mac;
-	if (observer)
-		bridge->observer = *observer;
-	snprintf(bridge->room, sizeof bridge->room, "%s", room);
+	sl_membership_init(&bridge->member, room, observer);
 	return bridge;
 }
 
@@ -250,7 +176,7 @@ void sl_client_bridge_port_handler(struct sl_client_bridge *bridge, struct sl_po
 		.receive = tap_receive,
 		.malformed = tap_malformed,
 		.batch_end = tap_batch_end,
-		.failed = tap_failed,
+		.failed = sl_membership_port_failed,
 		.arg = bridge,
 	};
 }
@@ -258,13 +184,13 @@ void sl_client_bridge_port_handler(struct sl_client_bridge *bridge, struct sl_po
 void sl_client_bridge_session_ops(struct sl_client_bridge *bridge, struct sl_session_ops *out)
 {
 	*out = (struct sl_session_ops){
-		.joined = joined,
-		.peer_joined = peer_joined,
-		.peer_left = peer_left,
+		.joined = sl_membership_joined,
+		.peer_joined = sl_membership_peer_joined,
+		.peer_left = sl_membership_peer_left,
 		.frame = relay_frame,
 		.batch_end = relay_batch_end,
-		.down = down,
-		.ended = ended,
+		.down = sl_membership_down,
+		.ended = sl_membership_ended,
 		.arg = bridge,
 	};
 }

@@ -10,20 +10,9 @@
 
 #include "net/env.h"
 #include "port/port.h"
-#include "session/session.h"
+#include "session/membership.h"
 
 struct sl_client_bridge;
-
-// What the owner hears of, after the bridge has done its part. Every one may be NULL.
-struct sl_client_observer {
-	void (*joined)(void *arg, const struct sl_session_welcome *welcome);
-	void (*peers_changed)(void *arg);
-	void (*down)(void *arg, const char *sentence, uint64_t retry_ns);
-	void (*ended)(void *arg, const char *sentence);
-	void (*failed)(void *arg, const char *why); // the port
-	int (*before_connect)(void *arg, const struct sl_addr *relay, struct sl_error *error);
-	void *arg;
-};
 
 struct sl_client_stats {
 	uint64_t group_out, group_in; // broadcast and multicast frames that passed (OBS-3)
@@ -32,15 +21,14 @@ struct sl_client_stats {
 
 // `mac`: our identity; `room` is for the log. NULL: out of memory.
 struct sl_client_bridge *sl_client_bridge_new(struct sl_env *env, const struct sl_mac *mac, const char *room,
-					      const struct sl_client_observer *observer);
+					      const struct sl_observer *observer);
 void sl_client_bridge_free(
 	struct sl_client_bridge *bridge); // NULL is fine; port and session are the caller's
 
-// The callbacks that the port and the session are to be opened with.
+// The callbacks that the port and the session are to be opened with; sl_membership_before_connect goes with
+// the latter.
 void sl_client_bridge_port_handler(struct sl_client_bridge *bridge, struct sl_port_handler *out);
 void sl_client_bridge_session_ops(struct sl_client_bridge *bridge, struct sl_session_ops *out);
-// For struct sl_session_config: its `arg` is the session ops' one, which is the bridge.
-int sl_client_bridge_before_connect(void *bridge, const struct sl_addr *relay, struct sl_error *error);
 // Before any of them is called.
 void sl_client_bridge_attach(struct sl_client_bridge *bridge, struct sl_session *session,
 			     struct sl_port *port);

@@ -193,7 +193,7 @@ static int open_tap(struct sl_client *client, const struct sl_client_config *con
 static int client_start(struct sl_runtime *runtime, void **state, struct sl_error *error)
 {
 	const struct sl_client_config *config = runtime->config;
-	struct sl_client_observer observer = {
+	struct sl_observer observer = {
 		.joined = on_joined,
 		.down = on_down,
 		.ended = on_ended,
@@ -222,7 +222,7 @@ static int client_start(struct sl_runtime *runtime, void **state, struct sl_erro
 	if (result != SL_OK)
 		goto out;
 	client->session_config.mac = client->mac;
-	client->session_config.before_connect = sl_client_bridge_before_connect;
+	client->session_config.before_connect = sl_membership_before_connect;
 	client->outage = runtime->env->ops->timer_new(runtime->env, on_outage, client);
 	client->bridge =
 		sl_client_bridge_new(runtime->env, &client->mac, client->session_config.room, &observer);
@@ -238,6 +238,7 @@ static int client_start(struct sl_runtime *runtime, void **state, struct sl_erro
 	if (result != SL_OK)
 		goto out;
 	sl_client_bridge_attach(client->bridge, client->session, client->port);
+	client->view = (struct sl_endpoint_view){"client", runtime, client->session, &client->session_config};
 	sl_info(runtime->log, "client", "%s is ready, MAC %s, offloads %s, room %s, relay %s",
 		client->tap_name, sl_mac_format(&client->mac, mac), sl_tap_offload(client->port),
 		client->session_config.room, client->session_config.relay.name);

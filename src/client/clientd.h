@@ -6,8 +6,10 @@
 #include "client/route_guard.h"
 #include "client/tap_net.h"
 #include "daemon/daemon.h"
+#include "session/verbs.h"
 
 struct sl_client {
+	struct sl_endpoint_view view; // first: for the verbs
 	struct sl_runtime *runtime;
 	char tap_name[16];
 	struct sl_mac mac;

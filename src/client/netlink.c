@@ -94,7 +94,9 @@ int netlink_ask(struct nl_sock *sock, struct nl_msg *request, netlink_fn fn, voi
 	}
 	while (!answer.done) { // the kernel answers before it returns from the request: no waiting here
 		result = nl_recvmsgs(sock, cb);
-		if (result < 0 && result != -NLE_INTR && result != -NLE_DUMP_INTR) {
+		// An error that the kernel has answered with comes back from here too: on_error has it as it
+		// was.
+		if (result < 0 && !answer.done && result != -NLE_INTR && result != -NLE_DUMP_INTR) {
 			answer.result = -EIO;
 			break;
 		}

@@ -119,17 +119,20 @@ int route_remove_from(struct nl_sock *sock, const struct route *route, int ifind
 {
 	static const int match[] = {RTA_DST, RTA_TABLE, RTA_PRIORITY, 0};
 	static const int single[] = {RTA_OIF, RTA_GATEWAY, RTA_VIA, 0};
+	static const int object[] = {RTA_NH_ID, 0};
 	static const int keep[] = {RTA_DST, RTA_TABLE, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, 0};
 	struct rtmsg head = route->head;
 	struct nl_msg *msg;
 	bool only, multipath = route->attrs[RTA_MULTIPATH] != NULL;
+	bool by_object = route->attrs[RTA_NH_ID] != NULL; // then the kernel matches it by its id alone
 	int result;
 
 	if (!route_leaves_by(route, ifindex, &only))
 		return 0;
 	head.rtm_flags &= RTNH_F_ONLINK;
-	if (multipath && !only && head.rtm_family == AF_INET) {
-		// IPv4 deletes a multipath route as a whole only: replace it by one without these hops.
+	if (multipath && !only && (head.rtm_family == AF_INET || by_object)) {
+		// IPv4, and a group of nexthop objects, is deleted as a whole only: replace the route by one
+		// without these hops.
 		msg = netlink_request(RTM_NEWROUTE, NLM_F_REPLACE, &head, sizeof head);
 		result =
 			!msg || copy_attrs(msg, route, keep) < 0 || copy_hops(msg, route, ifindex, false) < 0;
@@ -137,8 +140,8 @@ int route_remove_from(struct nl_sock *sock, const struct route *route, int ifind
 		head.rtm_scope = RT_SCOPE_NOWHERE; // matches every scope
 		msg = netlink_request(RTM_DELROUTE, 0, &head, sizeof head);
 		result = !msg || copy_attrs(msg, route, match) < 0;
-		if (!result && !multipath)
-			result = copy_attrs(msg, route, single) < 0;
+		if (!result && (by_object || !multipath))
+			result = copy_attrs(msg, route, by_object ? object : single) < 0;
 		else if (!result)
 			result = copy_hops(msg, route, ifindex, true) < 0;
 	}

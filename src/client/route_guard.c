@@ -160,10 +160,9 @@ static void on_route(void *arg, struct nlmsghdr *message)
 	}
 }
 
-static void read_routes(void *arg)
+static void read_routes(struct route_guard *guard)
 {
 	static const uint8_t families[] = {AF_INET, AF_INET6};
-	struct route_guard *guard = arg;
 
 	guard->own_deletes = 0;
 	for (size_t i = 0; i < BACKUPS; i++)
@@ -181,6 +180,13 @@ static void read_routes(void *arg)
 		if (result < 0 && result != -EAFNOSUPPORT && result != -EOPNOTSUPP)
 			sl_warn(guard->env->log, SCOPE, "cannot read the routes (%s)", strerror(-result));
 	}
+}
+
+// Events were missed: of the default routes and perhaps of the pin's removal.
+static void on_lost(void *arg)
+{
+	read_routes(arg);
+	recheck_soon(arg, true);
 }
 
 // ---- the pin ----
@@ -250,6 +256,8 @@ static int pin_now(struct route_guard *guard, struct sl_error *error)
 	unpin(guard);
 	if (!relay_host(&guard->relay, &host))
 		return sl_fail(error, SL_ERR_INVALID, "the relay's address is neither IPv4 nor IPv6");
+	if (!prefix_equal(&guard->hop.host, &host))
+		guard->own_deletes = 0; // those to come name the old host
 	guard->hop = (struct route_hop){.host = host};
 	if (prefix_is_link_local(&host) && host.family == AF_INET6) {
 		guard->pin = ROUTE_PIN_LOCAL; // its scope names the interface already
@@ -350,7 +358,7 @@ int route_guard_new(struct sl_loop *loop, const char *tap, int tap_ifindex, stru
 		result = sl_fail(error, SL_ERR_NOMEM, "%s: out of memory", tap);
 		goto out;
 	}
-	result = netlink_watch_new(loop, groups, on_route, read_routes, guard, &guard->watch, error);
+	result = netlink_watch_new(loop, groups, on_route, on_lost, guard, &guard->watch, error);
 	if (result != SL_OK)
 		goto out;
 	read_routes(guard);

@@ -113,8 +113,10 @@ static bool log_addr_changes(struct tap_net *net, const struct tap_net_status *f
 void tap_net_refresh(struct tap_net *net)
 {
 	struct tap_net_status old = net->status;
+	struct sl_mac mac;
 	bool changed;
 
+	(void)tap_net_read_link(net, &mac); // somebody may have taken it down
 	read_addrs(net);
 	net->status.addr_count = 0;
 	net->status.preferred = -1;

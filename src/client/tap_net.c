@@ -19,8 +19,13 @@
 
 static int sysctl_path(const struct tap_net *net, const char *key, char *out, size_t out_len)
 {
-	int n = snprintf(out, out_len, "/proc/sys/net/ipv6/conf/%s/%s", net->name, key);
+	char name[IF_NAMESIZE];
+	int n;
 
+	// By its index: a udev rule may have given it another name.
+	if (!if_indextoname((unsigned)net->config.ifindex, name))
+		return SL_ERR_NOT_FOUND;
+	n = snprintf(out, out_len, "/proc/sys/net/ipv6/conf/%s/%s", name, key);
 	return n > 0 && (size_t)n < out_len ? SL_OK : SL_ERR_TOO_LARGE;
 }
 
@@ -146,7 +151,7 @@ out:
 	return result;
 }
 
-static int get_link(struct tap_net *net, struct sl_mac *mac, size_t *mtu, bool *up)
+int tap_net_read_link(struct tap_net *net, struct sl_mac *mac)
 {
 	struct rtnl_link *link = NULL;
 	struct nl_addr *addr;
@@ -158,8 +163,8 @@ static int get_link(struct tap_net *net, struct sl_mac *mac, size_t *mtu, bool *
 	addr = rtnl_link_get_addr(link);
 	if (addr && nl_addr_get_len(addr) == SL_MAC_LEN)
 		memcpy(mac->b, nl_addr_get_binary_addr(addr), SL_MAC_LEN);
-	*mtu = rtnl_link_get_mtu(link);
-	*up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
+	net->status.mtu = rtnl_link_get_mtu(link);
+	net->status.up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
 	rtnl_link_put(link);
 	return 0;
 }
@@ -270,7 +275,7 @@ int tap_net_up(struct tap_net *net, size_t mtu, struct sl_error *error)
 	struct sl_mac mac;
 	int result, mtu_result = 0;
 
-	result = get_link(net, &mac, &net->status.mtu, &net->status.up);
+	result = tap_net_read_link(net, &mac);
 	if (result < 0)
 		return link_fail(net, error, "read the link", result);
 	// udev may have given the new device another MAC in the meantime (MACAddressPolicy=).
@@ -283,6 +288,7 @@ int tap_net_up(struct tap_net *net, size_t mtu, struct sl_error *error)
 		mtu_result = change_link(net, NULL, mtu, -1);
 		if (mtu_result == 0)
 			net->status.mtu = mtu;
+		refuse_ra_default(net); // an MTU below 1280 makes the kernel forget it
 	}
 	if (!net->status.up) {
 		result = change_link(net, NULL, 0, 1);

@@ -45,6 +45,6 @@ void tap_net_free(struct tap_net *net); // NULL is fine
 int tap_net_up(struct tap_net *net, size_t mtu, struct sl_error *error);
 int tap_net_down(struct tap_net *net, struct sl_error *error); // standby: the device and its MAC stay
 
-// Looks at the machine's addresses now, without waiting for an event.
+// Looks at the link and at the machine's addresses now, without waiting for an event.
 void tap_net_refresh(struct tap_net *net);
 void tap_net_status(const struct tap_net *net, struct tap_net_status *out);

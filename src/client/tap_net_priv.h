@@ -30,6 +30,9 @@ struct tap_net {
 	size_t local_count;
 };
 
+// What the link is now: MTU and state into the status, its MAC into *mac. 0 or a negative libnl code.
+int tap_net_read_link(struct tap_net *net, struct sl_mac *mac);
+
 // Address events, for netlink_watch_new and the timer.
 void tap_addrs_event(void *net, struct nlmsghdr *message);
 void tap_addrs_lost(void *net);

@@ -3,14 +3,6 @@
 
 #include "port/report.h"
 #include "port/tap.h"
-#include "session/report.h"
-#include "session/verbs.h"
-
-static struct sl_endpoint_view view_of(const struct sl_client *client)
-{
-	return (struct sl_endpoint_view){"client", client->session, &client->session_config,
-					 client->runtime->env->now_ns};
-}
 
 static json_t *tap_json(const struct sl_client *client, const struct tap_net_status *net)
 {
@@ -68,39 +60,18 @@ static json_t *warnings_json(const struct sl_client *client, const struct tap_ne
 
 static void verb_status(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
 {
-	struct sl_client *client = arg;
+	const struct sl_client *client = arg;
 	struct tap_net_status net;
-	json_t *status;
 
 	(void)argv;
 	if (!sl_control_usage(reply, argc, 1, "status"))
 		return;
 	tap_net_refresh(client->net);
 	tap_net_status(client->net, &net);
-	status = sl_runtime_status(client->runtime);
-	if (status && (sl_report_status(status, client->session, &client->session_config,
-					client->runtime->env->now_ns) != SL_OK ||
-		       json_object_set_new(status, "tap", tap_json(client, &net)) != 0 ||
-		       json_object_set_new(status, "route", route_json(client)) != 0 ||
-		       json_object_set_new(status, "warnings", warnings_json(client, &net)) != 0)) {
-		json_decref(status);
-		status = NULL;
-	}
-	sl_control_answer(reply, status);
-}
-
-static void verb_rooms(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
-{
-	const struct sl_endpoint_view view = view_of(arg);
-
-	sl_endpoint_rooms(&view, argc, argv, reply);
-}
-
-static void verb_peers(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
-{
-	const struct sl_endpoint_view view = view_of(arg);
-
-	sl_endpoint_peers(&view, argc, argv, reply);
+	sl_endpoint_status(&client->view,
+			   json_pack("{s:o, s:o, s:o}", "tap", tap_json(client, &net), "route",
+				     route_json(client), "warnings", warnings_json(client, &net)),
+			   reply);
 }
 
 static json_t *bridge_json(const struct sl_client *client)
@@ -114,25 +85,20 @@ static json_t *bridge_json(const struct sl_client *client)
 
 static void verb_stats(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
 {
-	struct sl_client *client = arg;
-	json_t *stats;
+	const struct sl_client *client = arg;
 
 	(void)argv;
-	if (!sl_control_usage(reply, argc, 1, "stats"))
-		return;
-	stats = sl_report_stats(client->session);
-	if (stats && (json_object_set_new(stats, "port", sl_port_json(client->port)) != 0 ||
-		      json_object_set_new(stats, "bridge", bridge_json(client)) != 0)) {
-		json_decref(stats);
-		stats = NULL;
-	}
-	sl_control_answer(reply, stats);
+	if (sl_control_usage(reply, argc, 1, "stats"))
+		sl_endpoint_stats(&client->view,
+				  json_pack("{s:o, s:o}", "port", sl_port_json(client->port), "bridge",
+					    bridge_json(client)),
+				  reply);
 }
 
 const struct sl_control_verb sl_client_verbs[] = {
 	{.name = "status", .run = verb_status},
-	{.name = "rooms", .run = verb_rooms},
-	{.name = "peers", .run = verb_peers},
+	{.name = "rooms", .run = sl_endpoint_rooms},
+	{.name = "peers", .run = sl_endpoint_peers},
 	{.name = "stats", .run = verb_stats},
 	{.name = NULL},
 };

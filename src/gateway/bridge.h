@@ -11,19 +11,9 @@
 
 #include "net/env.h"
 #include "port/port.h"
-#include "session/session.h"
+#include "session/membership.h"
 
 struct sl_gateway_bridge;
-
-// What the owner hears of, after the bridge has done its part. Every one may be NULL.
-struct sl_gateway_observer {
-	void (*joined)(void *arg, const struct sl_session_welcome *welcome);
-	void (*peers_changed)(void *arg);
-	void (*down)(void *arg, const char *sentence, uint64_t retry_ns);
-	void (*ended)(void *arg, const char *sentence);
-	void (*failed)(void *arg, const char *why); // the port
-	void *arg;
-};
 
 struct sl_gateway_stats {
 	uint64_t lan_unrelated; // LAN unicast that is for no remote client (GW-4): no error
@@ -33,8 +23,7 @@ struct sl_gateway_stats {
 
 // `room` is for the log; `cam_interval_ns` 0: no CAM refresh. NULL: out of memory.
 struct sl_gateway_bridge *sl_gateway_bridge_new(struct sl_env *env, const char *room,
-						uint64_t cam_interval_ns,
-						const struct sl_gateway_observer *observer);
+						uint64_t cam_interval_ns, const struct sl_observer *observer);
 void sl_gateway_bridge_free(
 	struct sl_gateway_bridge *bridge); // NULL is fine; port and session are the caller's
 

@@ -109,7 +109,7 @@ static int gateway_start(struct sl_runtime *runtime, void **state, struct sl_err
 {
 	const struct program *program = (const struct program *)runtime->daemon;
 	const struct sl_gateway_config *config = runtime->config;
-	struct sl_gateway_observer observer = {
+	struct sl_observer observer = {
 		.joined = on_joined,
 		.peers_changed = on_peers_changed,
 		.down = on_down,
@@ -146,6 +146,8 @@ static int gateway_start(struct sl_runtime *runtime, void **state, struct sl_err
 	if (rc != SL_OK)
 		goto out;
 	sl_gateway_bridge_attach(gateway->bridge, gateway->session, gateway->port);
+	gateway->view =
+		(struct sl_endpoint_view){"gateway", runtime, gateway->session, &gateway->session_config};
 	sl_info(runtime->log, "gateway",
 		"interface is open, interface %s, room %s, relay %s (this computer's own programs are not "
 		"reached "

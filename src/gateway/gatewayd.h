@@ -6,8 +6,10 @@
 #include "daemon/daemon.h"
 #include "gateway/bridge.h"
 #include "gateway/config.h"
+#include "session/verbs.h"
 
 struct sl_gateway {
+	struct sl_endpoint_view view; // first: for the verbs
 	struct sl_runtime *runtime;
 	char interface[IFNAMSIZ];
 	struct sl_session_config session_config;

@@ -16,16 +16,46 @@ static bool room_matches(const struct sl_endpoint_view *view, int argc, const ch
 	return false;
 }
 
-void sl_endpoint_rooms(const struct sl_endpoint_view *view, int argc, const char *const *argv,
-		       struct sl_control_reply *reply)
+void sl_endpoint_rooms(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
 {
+	const struct sl_endpoint_view *view = arg;
+
 	if (sl_control_usage(reply, argc, 2, "rooms [CODE]") && room_matches(view, argc, argv, reply))
 		sl_control_answer(reply, sl_report_rooms(view->session, view->config));
 }
 
-void sl_endpoint_peers(const struct sl_endpoint_view *view, int argc, const char *const *argv,
-		       struct sl_control_reply *reply)
+void sl_endpoint_peers(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
 {
+	const struct sl_endpoint_view *view = arg;
+
 	if (sl_control_usage(reply, argc, 2, "peers [CODE]") && room_matches(view, argc, argv, reply))
-		sl_control_answer(reply, sl_report_peers(view->session, view->config, view->now_ns));
+		sl_control_answer(reply,
+				  sl_report_peers(view->session, view->config, view->runtime->env->now_ns));
+}
+
+static void answer_with(json_t *report, json_t *more, struct sl_control_reply *reply)
+{
+	if (json_object_update(report, more) != 0) {
+		json_decref(report);
+		report = NULL;
+	}
+	json_decref(more);
+	sl_control_answer(reply, report);
+}
+
+void sl_endpoint_status(const struct sl_endpoint_view *view, json_t *more, struct sl_control_reply *reply)
+{
+	json_t *status = sl_runtime_status(view->runtime);
+
+	if (status != NULL &&
+	    sl_report_status(status, view->session, view->config, view->runtime->env->now_ns) != SL_OK) {
+		json_decref(status);
+		status = NULL;
+	}
+	answer_with(status, more, reply);
+}
+
+void sl_endpoint_stats(const struct sl_endpoint_view *view, json_t *more, struct sl_control_reply *reply)
+{
+	answer_with(sl_report_stats(view->session), more, reply);
 }

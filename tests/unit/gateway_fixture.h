@@ -237,7 +237,7 @@ static void join(struct fixture *f)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	const struct sl_gateway_observer observer = {on_joined, on_changed, on_down, on_ended, on_failed, f};
+	const struct sl_observer observer = {on_joined, on_changed, on_down, on_ended, on_failed, NULL, f};
 
 	sl_log_init(&f->log);
 	f->log.sink = on_log;

@@ -154,8 +154,7 @@ static void on_line(void *arg, enum sl_log_level level, const char *line)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
-	struct sl_client_observer observer = {on_joined, on_changed, on_down, on_ended,
-					      on_failed, on_connect, f};
+	struct sl_observer observer = {on_joined, on_changed, on_down, on_ended, on_failed, on_connect, f};
 
 	assert_non_null(f);
 	sl_log_init(&f->log);
@@ -410,7 +409,7 @@ static void test_owner_is_told(void **state)
 	assert_int_equal(f->down, 1);
 	assert_int_equal(f->ended, 1);
 	assert_int_equal(f->failed, 1);
-	assert_int_equal(sl_client_bridge_before_connect(f->ops.arg, &relay, &error), SL_ERR_NOT_FOUND);
+	assert_int_equal(sl_membership_before_connect(f->ops.arg, &relay, &error), SL_ERR_NOT_FOUND);
 	assert_string_equal(error.text, "no way");
 }
 

@@ -461,6 +461,37 @@ static void gw_2_a_removed_interface_ends_the_port_once(void **state)
 	assert_int_equal(sl_port_send(f->port, frame, sizeof(frame)), SL_ERR_CLOSED);
 }
 
+static void gw_2_an_interface_removed_while_down_ends_the_port(void **state)
+{
+	struct fixture *f = *state;
+
+	open_port(f);
+	assert_true(veth_run("ip link set gw0 down"));
+	run(f);
+	assert_non_null(strstr(f->logged, "is down"));
+	assert_int_equal(f->failures, 0);
+	assert_true(veth_run("ip link del gw0"));
+	for (unsigned i = 0; i < 12 && f->failures == 0; i++)
+		run(f);
+	assert_int_equal(f->failures, 1);
+}
+
+static void gw_2_a_renamed_interface_stays_the_same(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t frame[60];
+
+	make_frame(frame, NULL, 0, sizeof(frame));
+	open_port(f);
+	assert_true(veth_run("ip link set gw0 down && ip link set gw0 name gw9 && ip link set gw9 up"));
+	for (unsigned i = 0; i < 12 && strstr(f->logged, "up again") == NULL; i++)
+		run(f);
+	f->frames = 0;
+	put_raw(f, frame, sizeof(frame), 5);
+	assert_true(f->frames >= 5);
+	assert_int_equal(f->failures, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -481,6 +512,8 @@ int main(void)
 		T(gw_2_without_offloads_anywhere_all_is_given),
 		T(gw_2_a_link_that_goes_down_comes_back),
 		T(gw_2_a_removed_interface_ends_the_port_once),
+		T(gw_2_an_interface_removed_while_down_ends_the_port),
+		T(gw_2_a_renamed_interface_stays_the_same),
 	};
 
 	if (geteuid() != 0 || !veth_init(&veth)) {

@@ -67,6 +67,13 @@ static inline bool veth_init(struct veth *veth)
 	return veth_run("ip link set lo up") && veth_run_lan(veth, "ip link set lo up");
 }
 
+// Until then an interface throws away what is sent, without an error: the kernel gives it its queue a moment
+// after its carrier has come, later on a busy machine.
+#define VETH_WAIT_UP(interface)                                                                              \
+	"for i in $(seq 300); do ip link show " interface " | grep -q state.UP && exit 0; sleep 0.01; "      \
+							  "done; "                                           \
+	"exit 1"
+
 static inline bool veth_up(const struct veth *veth)
 {
 	return veth_run("ip link add gw0 address 02:00:00:00:00:01 type veth peer name lan0") &&
@@ -76,7 +83,8 @@ static inline bool veth_up(const struct veth *veth)
 			"ip link set gw0 up") &&
 	       veth_run_lan(veth,
 			    "ip addr add 10.77.0.2/24 dev lan0 && ip addr add fd77::2/64 dev lan0 nodad && "
-			    "ip link set lan0 up");
+			    "ip link set lan0 up") &&
+	       veth_run(VETH_WAIT_UP("gw0")) && veth_run_lan(veth, VETH_WAIT_UP("lan0"));
 }
 
 static inline void veth_down(void)
