@@ -214,17 +214,27 @@ static const char *read_remedy(int error)
 
 static int add_file(struct conf_reader *reader, const char *path, const char *from, unsigned from_line);
 
-// Is this line `@include "path"`? *rest is then what follows the path.
-static bool include_line(const char *p, const char *end, const char **path, size_t *path_len,
-			 const char **rest)
+static const char *skip_blanks(const char *p, const char *end)
 {
 	while (p < end && (*p == ' ' || *p == '\t'))
 		p++;
+	return p;
+}
+
+// Is there an @include at `p`? *rest is then what follows the word.
+static bool include_word(const char *p, const char *end, const char **rest)
+{
+	p = skip_blanks(p, end);
 	if (end - p < 8 || memcmp(p, "@include", 8) != 0)
 		return false;
-	p += 8;
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
+	*rest = p + 8;
+	return true;
+}
+
+// The quoted path at *rest, which is moved behind it. False: there is none on this line.
+static bool include_path(const char **rest, const char *end, const char **path, size_t *path_len)
+{
+	const char *p = skip_blanks(*rest, end);
 	if (p == end || *p != '"')
 		return false;
 	const char *close = memchr(p + 1, '"', (size_t)(end - p - 1));
@@ -277,7 +287,8 @@ static int add_file(struct conf_reader *reader, const char *path, const char *fr
 				     CONF_SOURCE_FILES_MAX);
 		return SL_ERR_LIMIT;
 	}
-	rc = read_file(path, CONF_SOURCE_MAX - source->len, &text, &len);
+	// The text is longer than its files where integers were written out.
+	rc = read_file(path, source->len < CONF_SOURCE_MAX ? CONF_SOURCE_MAX - source->len : 0, &text, &len);
 	if (rc != SL_OK) {
 		int error = errno;
 		if (from)
@@ -316,7 +327,15 @@ static int add_file(struct conf_reader *reader, const char *path, const char *fr
 			rc = SL_ERR_INVALID;
 			break;
 		}
-		if (reader->state == CONF_NORMAL && include_line(p, stop, &name, &name_len, &rest)) {
+		// All of them are put in place here: libconfig must not come to see one.
+		while (rc == SL_OK && reader->state == CONF_NORMAL && include_word(rest, stop, &rest)) {
+			if (!include_path(&rest, stop, &name, &name_len)) {
+				sl_option_errors_add(errors, path, line, "@include",
+						     "expected a file in quotes on the same line, found "
+						     "none. Write @include \"FILE\"");
+				rest = stop;
+				break;
+			}
 			rc = add_include(reader, path, line, name, name_len);
 			if (rc == SL_ERR_NOT_FOUND)
 				rc = SL_OK; // reported; the rest is still worth reading

@@ -271,11 +271,13 @@ void sl_control_close(struct sl_control *control)
 		sl_io_free(control->io);
 	if (control->pause)
 		sl_loop_env(control->owner.loop)->ops->timer_free(control->pause);
-	if (control->fd >= 0)
-		close(control->fd);
+	// The file goes while we still answer there: a successor that starts now finds it live or gone, and
+	// what is removed here is never its.
 	struct stat st;
 	if (control->bound && lstat(control->addr.sun_path, &st) == 0 && st.st_dev == control->dev &&
 	    st.st_ino == control->ino)
 		unlink(control->addr.sun_path);
+	if (control->fd >= 0)
+		close(control->fd);
 	free(control);
 }

@@ -98,9 +98,16 @@ void sl_runtime_exit(struct sl_runtime *runtime, int code, const char *sentence)
 json_t *sl_runtime_status(const struct sl_runtime *runtime)
 {
 	uint64_t up_ns = runtime->env->now_ns - runtime->started_ns;
-	return json_pack("{s:s, s:s, s:I, s:I, s:s?}", "daemon", runtime->daemon->name, "version", SL_VERSION,
-			 "pid", (json_int_t)getpid(), "uptime_s", (json_int_t)(up_ns / SL_NS_PER_S), "config",
-			 runtime->config_file);
+	json_t *status =
+		json_pack("{s:s, s:s, s:I, s:I}", "daemon", runtime->daemon->name, "version", SL_VERSION,
+			  "pid", (json_int_t)getpid(), "uptime_s", (json_int_t)(up_ns / SL_NS_PER_S));
+	// A path that is no UTF-8 cannot be said in JSON.
+	json_t *file = runtime->config_file ? json_string(runtime->config_file) : NULL;
+	if (json_object_set_new(status, "config", file ? file : json_null()) != 0) {
+		json_decref(status);
+		status = NULL;
+	}
+	return status;
 }
 
 static void end_in_order(void *arg)

@@ -1,6 +1,7 @@
 // A table with aligned columns: a header line, then the rows; two blanks between the columns.
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -9,6 +10,9 @@ struct ctl_table;
 struct ctl_column {
 	const char *title;
 	bool right; // numbers are aligned to the right
+	// For whoever fills the table from JSON: the member shown here, and what makes a cell of it.
+	const char *member;
+	void (*cell)(struct ctl_table *table, const json_t *object, const char *member);
 };
 
 // `columns` ends with a NULL title and must outlive the table. NULL: out of memory.

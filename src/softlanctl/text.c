@@ -5,28 +5,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How many bytes at `p` are to be escaped: a control, or a character that turns the text's direction.
-static size_t hostile(const unsigned char *p)
+// The bytes of the UTF-8 character at `p` (0: it is none) and its number.
+static size_t character(const unsigned char *p, uint32_t *out)
 {
-	if (p[0] < 0x20 || p[0] == 0x7f)
-		return 1;
-	if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f) // U+0080 to U+009F
-		return 2;
-	if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
-		return 3;                                                 // U+200E, U+200F, U+2028 to U+202E
-	if (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9) // U+2066 to U+2069
-		return 3;
-	return 0;
+	size_t len = p[0] < 0x80   ? 1
+		     : p[0] < 0xc2 ? 0
+		     : p[0] < 0xe0 ? 2
+		     : p[0] < 0xf0 ? 3
+		     : p[0] < 0xf5 ? 4
+				   : 0;
+	uint32_t code = len > 1 ? p[0] & (0x7fu >> len) : p[0];
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (p[i] & 0x3f);
+	}
+	*out = code;
+	return len;
+}
+
+// A control, or a character that turns the text's direction.
+static bool hostile(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x61c || code == 0x200e ||
+	       code == 0x200f || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
 void ctl_put_text(FILE *out, const char *text)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p;) {
-		size_t bad = hostile(p);
-		if (!bad)
-			fputc(*p++, out);
-		for (; bad > 0; bad--)
-			fprintf(out, "\\x%02x", *p++);
+		uint32_t code = 0;
+		size_t len = character(p, &code);
+		bool escape = len == 0 || hostile(code);
+		for (len = len ? len : 1; len > 0; len--, p++) {
+			if (escape)
+				fprintf(out, "\\x%02x", *p);
+			else
+				fputc(*p, out);
+		}
 	}
 }
 

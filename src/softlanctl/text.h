@@ -7,7 +7,7 @@
 
 #define CTL_UNIT_TEXT 32
 
-// Writes text with C0 and C1 controls, DEL and the bidirectional overrides as \xNN.
+// Writes text with C0 and C1 controls, DEL, the bidirectional controls and what is no UTF-8 as \xNN.
 void ctl_put_text(FILE *out, const char *text);
 // The same, into a new string (NULL: out of memory).
 char *ctl_escape(const char *text);

@@ -338,7 +338,7 @@ def full_room(party):
         party.daemons.remove(third)
 
 
-@plan.case("softlanctl: no daemon exits 3, unknown verb exits 2 [OPS-3]")
+@plan.case("softlanctl: no daemon exits 3, unknown verb exits 2, a no of the daemon 1 [OPS-3]")
 def ctl(party):
     def code(*argv):
         done = subprocess.run([daemons.program("softlanctl"), *argv], capture_output=True, text=True, check=False,
@@ -347,7 +347,9 @@ def ctl(party):
     result, text = code("-s", party.path("nobody-here.sock"), "status")
     tap.expect(result == 3 and "nobody-here.sock" in text, f"no daemon: exit {result}: {text}")
     result, text = code("-s", party.relayd.control, "dance")
-    tap.expect(result in (1, 2) and text.strip(), f"unknown verb: exit {result}: {text}")
+    tap.expect(result == 2 and "dance" in text, f"unknown verb: exit {result}: {text}")
+    result, text = code("-s", party.relayd.control, "rooms", "NOSUCH")
+    tap.expect(result == 1 and "NOSUCH" in text, f"unknown room: exit {result}: {text}")
 
 
 if __name__ == "__main__":

@@ -399,6 +399,21 @@ static void test_OPS_2_OPS_3_life(void **state)
 	assert_int_equal(access(f->socket, F_OK), -1);
 }
 
+static void test_OPS_3_status_with_a_path_that_is_no_text(void **state)
+{
+	struct fixture *f = *state;
+	char answer[1024];
+	snprintf(f->file, sizeof(f->file), "%s/latin1-\xe4.conf", f->dir);
+	write_config(f, "room = \"ROOM1\";");
+	start(f, "-c", f->file, NULL);
+	assert_string_equal(notified(f), "READY=1");
+	ask(f, answer, sizeof(answer));
+	assert_non_null(strstr(answer, "OK\n{\"daemon\":\"softlan-party\""));
+	assert_non_null(strstr(answer, "\"config\":null"));
+	kill(f->pid, SIGTERM);
+	assert_int_equal(exit_code(f), 0);
+}
+
 static void test_OPS_1_command_line_wins_after_a_reload(void **state)
 {
 	struct fixture *f = *state;
@@ -472,6 +487,7 @@ int main(void)
 		T(test_OPS_1_usage_errors),
 		T(test_OPS_1_exit_codes_of_start),
 		T(test_OPS_2_OPS_3_life),
+		T(test_OPS_3_status_with_a_path_that_is_no_text),
 		T(test_OPS_1_command_line_wins_after_a_reload),
 		T(test_OPS_3_second_daemon_is_refused),
 		T(test_OPS_2_an_end_that_takes_too_long),

@@ -164,6 +164,37 @@ static void test_OPS_2_watchdog_of_another_process(void **state)
 	sl_notify_free(notify);
 }
 
+static void test_OPS_2_abstract_and_odd_sockets(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char name[64];
+	snprintf(name, sizeof(name), "@softlan-notify-%d", (int)getpid());
+	memcpy(addr.sun_path + 1, name + 1, strlen(name) - 1);
+	close(f->fd);
+	f->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+	assert_int_equal(bind(f->fd, (struct sockaddr *)&addr, len), 0);
+	setenv("NOTIFY_SOCKET", name, 1);
+	struct sl_notify *notify = sl_notify_new(f->env);
+	sl_notify_ready(notify);
+	assert_string_equal(heard(f), "READY=1");
+	sl_notify_free(notify);
+
+	char longest[200];
+	memset(longest, '/', sizeof(longest));
+	longest[199] = '\0';
+	const char *const odd[] = {"", "/", "relative", longest, "/nonexistent/notify"};
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		setenv("NOTIFY_SOCKET", odd[i], 1);
+		notify = sl_notify_new(f->env);
+		assert_non_null(notify);
+		sl_notify_ready(notify);
+		sl_notify_status(notify, "x");
+		sl_notify_free(notify);
+	}
+}
+
 static void test_OPS_2_without_systemd(void **state)
 {
 	struct fixture *f = *state;
@@ -193,6 +224,7 @@ int main(void)
 		T(test_OPS_2_reloading),
 		T(test_OPS_2_watchdog_at_half_the_interval),
 		T(test_OPS_2_watchdog_of_another_process),
+		T(test_OPS_2_abstract_and_odd_sockets),
 		T(test_OPS_2_without_systemd),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,10 +66,32 @@ static void test_units(void **state)
 	assert_string_equal(ctl_millis(61000, out), "1m01s");
 }
 
+static void assert_escaped(const char *text, const char *expected)
+{
+	char *escaped = ctl_escape(text);
+	assert_non_null(escaped);
+	assert_string_equal(escaped, expected);
+	free(escaped);
+}
+
+// The text of an ERR line has been through no JSON reader: it may hold any bytes.
+static void test_OPS_3_bytes_for_a_terminal(void **state)
+{
+	(void)state;
+	assert_escaped("größe € 😀 a", "größe € 😀 a");
+	assert_escaped("\x9b"
+		       "31m\xc2\x9b\xc2",
+		       "\\x9b31m\\xc2\\x9b\\xc2"); // CSI as one byte, and cut off
+	assert_escaped("\xe2\x80", "\\xe2\\x80");
+	assert_escaped("\xe2\x80\xae\xd8\x9c\xe2\x81\xa6", "\\xe2\\x80\\xae\\xd8\\x9c\\xe2\\x81\\xa6");
+	assert_escaped("\xc0\x9b\xff\xf8\xf4", "\\xc0\\x9b\\xff\\xf8\\xf4"); // an overlong ESC-like form
+	assert_escaped("\x1b[2J\x7f\t", "\\x1b[2J\\x7f\\x09");
+}
+
 static void test_OPS_3_table_alignment(void **state)
 {
 	static const struct ctl_column columns[] = {
-		{"NAME", false}, {"N", true}, {"END", false}, {NULL, false}};
+		{.title = "NAME"}, {.title = "N", .right = true}, {.title = "END"}, {.title = NULL}};
 	const char *cells[] = {"a", "12345", "x", "größe", NULL, "", "much longer", "1", "y"};
 	struct ctl_table *table = ctl_table_new(columns);
 	char *text = NULL;
@@ -222,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_OPS_3_bytes_for_a_terminal),
 		cmocka_unit_test(test_OPS_3_table_alignment),
 		cmocka_unit_test(test_OPS_3_rooms),
 		cmocka_unit_test(test_OPS_3_peers),

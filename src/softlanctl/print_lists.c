@@ -1,0 +1,117 @@
+// The printers of lists: one row for each object of an array.
+#include "softlanctl/print.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "softlanctl/members.h"
+#include "softlanctl/text.h"
+
+static void cell_rtt(struct ctl_table *table, const json_t *peer, const char *name)
+{
+	const json_t *value = json_object_get(peer, name);
+	char text[CTL_UNIT_TEXT];
+	bool known = json_is_number(value) && json_number_value(value) >= 0;
+	if (known)
+		snprintf(text, sizeof(text), "%.1fms",
+			 json_number_value(value) < 1e9 ? json_number_value(value) : 1e9);
+	ctl_table_cell(table, known ? text : NULL);
+}
+
+// "1234/1.5MiB": frames and bytes of one direction, "rx" or "tx".
+static void cell_traffic(struct ctl_table *table, const json_t *peer, const char *direction)
+{
+	char name[16], text[2 * CTL_UNIT_TEXT], unit[CTL_UNIT_TEXT];
+	uint64_t frames, bytes;
+	snprintf(name, sizeof(name), "%s_frames", direction);
+	bool known = ctl_member_count(peer, name, &frames);
+	snprintf(name, sizeof(name), "%s_bytes", direction);
+	known = known && ctl_member_count(peer, name, &bytes);
+	if (known)
+		snprintf(text, sizeof(text), "%" PRIu64 "/%s", frames, ctl_bytes(bytes, unit));
+	ctl_table_cell(table, known ? text : NULL);
+}
+
+// "over_mtu:3,runt:1"; reasons that never happened are left out.
+static void cell_drops(struct ctl_table *table, const json_t *peer, const char *name)
+{
+	json_t *drops = json_object_get(peer, name), *value;
+	const char *reason;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *stream = open_memstream(&text, &len);
+	if (stream) {
+		const char *comma = "";
+		json_object_foreach(drops, reason, value)
+		{
+			if (!json_is_integer(value) || json_integer_value(value) <= 0)
+				continue;
+			fprintf(stream, "%s%s:%" JSON_INTEGER_FORMAT, comma, reason,
+				json_integer_value(value));
+			comma = ",";
+		}
+		if (fclose(stream) != 0) {
+			free(text);
+			text = NULL;
+		}
+	}
+	ctl_table_cell(table, text);
+	free(text);
+}
+
+// One row for each object of the document's array `member`.
+static int print_list(FILE *out, const json_t *document, const char *member, const struct ctl_column *columns)
+{
+	const json_t *list = json_object_get(document, member), *object;
+	size_t index;
+	if (!json_is_array(list))
+		return -1;
+	struct ctl_table *table = ctl_table_new(columns);
+	if (!table)
+		return -1;
+	json_array_foreach(list, index, object)
+	{
+		for (const struct ctl_column *column = columns; column->title; column++)
+			column->cell(table, object, column->member);
+	}
+	int rc = ctl_table_print(table, out);
+	ctl_table_free(table);
+	return rc;
+}
+
+int ctl_print_rooms(FILE *out, const json_t *document)
+{
+	static const struct ctl_column columns[] = {
+		{"CODE", false, "code", ctl_cell_text},
+		{"ID", true, "id", ctl_cell_count},
+		{"MTU", true, "mtu", ctl_cell_count},
+		{"GATEWAY", true, "gateway", ctl_cell_count},
+		{"CLIENTS", true, "clients", ctl_cell_count},
+		{"FRAMES", true, "frames", ctl_cell_count},
+		{"BYTES", true, "bytes", ctl_cell_bytes},
+		{"DROPPED", true, "dropped", ctl_cell_count},
+		{.title = NULL},
+	};
+	return print_list(out, document, "rooms", columns);
+}
+
+int ctl_print_peers(FILE *out, const json_t *document)
+{
+	static const struct ctl_column columns[] = {
+		{"ID", true, "id", ctl_cell_count},
+		{"ROOM", false, "room", ctl_cell_text},
+		{"ROLE", false, "role", ctl_cell_text},
+		{"MAC", false, "mac", ctl_cell_text},
+		{"ADDRESS", false, "address", ctl_cell_text},
+		{"AGENT", false, "agent", ctl_cell_text},
+		{"RTT", true, "rtt_ms", cell_rtt},
+		{"BUDGET", true, "datagram_budget", ctl_cell_count},
+		{"JOINED", true, "joined_s", ctl_cell_seconds},
+		{"SEEN", true, "last_seen_ms", ctl_cell_millis},
+		{"RX", true, "rx", cell_traffic},
+		{"TX", true, "tx", cell_traffic},
+		{"DROPS", false, "drops", cell_drops},
+		{.title = NULL},
+	};
+	return print_list(out, document, "peers", columns);
+}
