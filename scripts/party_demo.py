@@ -2,6 +2,7 @@
 """The engine of scripts/demo: see there."""
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -9,9 +10,15 @@ import time
 
 from party import daemons, frames, ns, topology, traffic
 
-KEEP_DIRECTORY = "/run/softlan-demo"
-KEEP_PREFIX = "softlan-"
+NAME = os.environ.get("SOFTLAN_DEMO_NAME") or "softlan"
+KEEP_DIRECTORY = f"/run/{NAME}-demo"
+KEEP_PREFIX = f"{NAME}-"
 MEGABYTES = 100
+PICTURE = """
+LAN host --- switch --- gateway ---+
+                                   +--- internet --- relay
+c1, c2 (two players at home) ------+
+"""
 
 
 class Interrupted(BaseException):
@@ -55,6 +62,11 @@ class Screen:
         sys.stdout.flush()
 
 
+def who(role):
+    """What the demo's lines call the one that plays this role."""
+    return "the LAN host" if role == "lan" else role
+
+
 class Demo:
     """The steps, in their order. Each returns what its line says in the end."""
 
@@ -71,7 +83,7 @@ class Demo:
             if daemon.process is not None:
                 daemon.check()
         if self.party.dnsmasq is not None and self.party.dnsmasq.poll() is not None:
-            raise daemons.DaemonFailed("dnsmasq is gone: see dnsmasq.log below")
+            raise daemons.DaemonFailed("dnsmasq is gone: its last lines are above")
 
     def step(self, text, function, *args):
         self.screen.start(text)
@@ -95,7 +107,7 @@ class Demo:
         self.step("the party's DHCP server starts", self.dhcp_server)
         self.step("the relay starts", self.relay_up)
         self.step("the gateway joins", self.gateway_joins)
-        self.screen.title("Two players at home")
+        self.screen.title("Two players at home, c1 and c2")
         for role in both:
             self.step(f"{role} joins", self.client_joins, role)
             self.step(f"{role} asks for an address", self.lease, role)
@@ -113,6 +125,9 @@ class Demo:
         self.screen.title("What the relay says")
         self.show(self.relay, "rooms")
         self.show(self.relay, "peers")
+        if self.relay.counters()["drops"].get("egress_full"):
+            self.screen.block("egress_full: a queue was full, so that TCP slows down, as at any router. "
+                              "TCP sent it again.")
 
     # --- the steps ---
 
@@ -150,7 +165,7 @@ class Demo:
 
     def ping(self, role, target, name):
         rtt = traffic.ping(self.party.spaces[role], target, deadline=5)
-        return f"{role} pings {name} ({target}): {rtt:.2f} ms"
+        return f"{who(role)} pings {name} ({target}): {rtt:.2f} ms"
 
     def ipv6(self):
         space = self.party.c1
@@ -165,7 +180,8 @@ class Demo:
                                       source=self.addresses.get(role, topology.LAN_HOST))
         if missing:
             raise ns.CommandFailed(f"a broadcast from {role} was not seen at {', '.join(sorted(missing))}")
-        return f"{role} asks \"who plays?\" (UDP to 255.255.255.255): heard by {' and '.join(others)}"
+        heard = " and ".join(map(who, others))
+        return f"{who(role)} asks \"who plays?\" (UDP to 255.255.255.255): heard by {heard}"
 
     def ipx(self):
         near = frames.Port(self.party.c1, self.clients["c1"].tap)
@@ -183,8 +199,7 @@ class Demo:
 
     def transfer(self, sender, receiver, address):
         rate = traffic.transfer(self.party.spaces[sender], self.party.spaces[receiver], address, MEGABYTES)
-        names = {"lan": "the LAN"}
-        return (f"{MEGABYTES} MB over TCP from {names.get(sender, sender)} to {names.get(receiver, receiver)}: "
+        return (f"{MEGABYTES} MB over TCP from {who(sender)} to {who(receiver)}: "
                 f"{rate:.0f} Mbit/s, SHA-256 equal")
 
     def wait(self, what, test, timeout=10):
@@ -250,7 +265,7 @@ def look_around(screen, demo):
         (f"{ctl} -s {demo.relay.control} peers", "who is there"),
         (f"{ctl} -s {demo.clients['c1'].control} status", "how the player is doing"),
         (f"tail -f {KEEP_DIRECTORY}/*.log", "what the daemons say"),
-        ("scripts/demo --clean", "the end of the party"),
+        (f"{'' if NAME == 'softlan' else f'SOFTLAN_DEMO_NAME={NAME} '}scripts/demo --clean", "the end of the party"),
     )
     width = max(len(command) for command, _ in hints)
     screen.title("The party goes on. Look around:")
@@ -277,6 +292,10 @@ def main():
     """Runs the demo; the exit code says whether every step worked."""
     mode = sys.argv[1] if len(sys.argv) > 1 else ""
     screen = Screen()
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,20}", NAME):
+        print(f"demo: SOFTLAN_DEMO_NAME {NAME!r}: give it up to 21 lower-case letters and digits, a letter first",
+              file=sys.stderr)
+        return 2
     if mode == "--clean":
         print("the party has ended" if clean() else "there is no party to end")
         return 0
@@ -288,7 +307,8 @@ def main():
     keep = mode == "--keep"
     if keep:
         if os.path.exists(KEEP_DIRECTORY):
-            print("demo: a party is still running: end it with scripts/demo --clean", file=sys.stderr)
+            print(f"demo: a party is still running (its files are in {KEEP_DIRECTORY}): end it with "
+                  "scripts/demo --clean", file=sys.stderr)
             return 1
         os.mkdir(KEEP_DIRECTORY, 0o700)
     party, kept = None, False
@@ -299,6 +319,7 @@ def main():
         party = topology.Party(KEEP_PREFIX if keep else None, keep, KEEP_DIRECTORY if keep else None)
         screen.done("namespaces: a LAN with its switch, a gateway box, an internet, a relay, two homes",
                     time.monotonic() - start)
+        screen.block(PICTURE.strip("\n"))
         demo = Demo(screen, party)
         demo.run()
         if keep:
@@ -313,10 +334,10 @@ def main():
     except Interrupted as error:
         print(f"\ndemo: stopped by {error}, cleaning up", file=sys.stderr)
         return 130
-    except Exception as error:  # whatever it is: the reason, the logs, and not zero
-        print(f"demo: {error or type(error).__name__}", file=sys.stderr)
+    except Exception as error:  # whatever it is: the logs, the reason last, and not zero
         if party:
             _logs(party)
+        print(f"demo: {str(error) or type(error).__name__}", file=sys.stderr)
         return 1
     finally:
         if party and not kept:

@@ -12,6 +12,7 @@ import time
 from . import ns, topology
 
 SO_BINDTODEVICE = 25
+UDP_SEGMENT = 103  # udp(7)
 
 
 def eventually(what, test, timeout=5.0, step=0.05, watch=None):
@@ -57,10 +58,11 @@ def lease(party, role, interface="softlan0", default_route=False, client="udhcpc
 def ping(space, target, count=3, interval=0.2, deadline=10, size=56, more=()):
     """Pings; returns the mean round trip in ms. CommandFailed unless every answer came."""
     output = space.run(["ping", "-n", "-c", str(count), "-i", str(interval), "-W", "2", "-w", str(deadline),
-                        "-s", str(size), *more, target], timeout=deadline + 5)
+                        "-s", str(size), *more, target], timeout=deadline + 5, check=False)
     received = re.search(r"(\d+) received", output)
     if not received or int(received.group(1)) < count:
-        raise ns.CommandFailed(f"{space.role}: ping {target}: {output.strip()[-300:]}")
+        summary = [line for line in output.splitlines() if "packets transmitted" in line] or [output.strip()[-300:]]
+        raise ns.CommandFailed(f"{space.role}: ping {target}: {summary[0]}")
     times = re.search(r"= [\d.]+/([\d.]+)/", output)  # not there below 16 bytes of payload
     return float(times.group(1)) if times else 0.0
 
@@ -111,7 +113,7 @@ def transfer(sender, receiver, address, megabytes, port=7000, timeout=120):
     sent = hashlib.sha256()
     block = bytearray(os.urandom(1_000_000))
     start = time.monotonic()
-    with sender.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
+    with listener, sender.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         connection.connect((address, port))
         for number in range(megabytes):
@@ -121,7 +123,6 @@ def transfer(sender, receiver, address, megabytes, port=7000, timeout=120):
         connection.shutdown(socket.SHUT_WR)
         thread.join(timeout)
     seconds = time.monotonic() - start
-    listener.close()
     if got["bytes"] != megabytes * 1_000_000:
         raise ns.CommandFailed(f"{got['bytes']} bytes of {megabytes} MB arrived at {receiver.role} in {seconds:.0f} s")
     if got["hash"].digest() != sent.digest():
@@ -170,3 +171,24 @@ def udp_reaches(sender, sender_if, receivers, target, port=27015, timeout=3, sou
         for sock in socks.values():
             sock.close()
     return missing
+
+
+def udp_segments(sender, sender_if, receiver, receiver_if, target, port=27016, count=20, size=1000, timeout=3):
+    """Sends one UDP super-frame (UDP_SEGMENT, as QUIC programs do) of `count` datagrams of `size` bytes, the last
+    one shorter. Returns the numbers of those that did not arrive as they were sent, once and in order."""
+    wanted = [bytes([number]) + os.urandom(size - 1) for number in range(count)]
+    wanted[-1] = wanted[-1][:size // 3]
+    got = []
+    into, out = udp_socket(receiver, receiver_if, "", port), udp_socket(sender, sender_if)
+    try:
+        out.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
+        out.sendto(b"".join(wanted), (target, port))
+        into.settimeout(timeout)
+        while len(got) < count:
+            got.append(into.recv(2048))
+    except TimeoutError:
+        pass
+    finally:
+        into.close()
+        out.close()
+    return [number for number, one in enumerate(wanted) if got[number:number + 1] != [one]]

@@ -19,15 +19,20 @@ def snapshot(party):
     """What client, relay and gateway have counted, keyed by the place and the direction that the
     frames took: up is client to LAN."""
     relay = {peer["role"]: peer for peer in party.relayd.peers()}
+    room = party.relayd.ctl("rooms", "ROOM1")["rooms"][0]
     client, gateway = party.clients["c1"].counters(), party.gateway.counters()
+    (of_gateway,), (of_client,) = party.clients["c1"].peers(), party.gateway.peers()
     result = {}
     for unit in ("frames", "bytes"):
         result[f"up {unit}"] = {
             "client sent": client[f"tx_{unit}"], "relay got from client": relay["client"][f"rx_{unit}"],
-            "relay sent to gateway": relay["gateway"][f"tx_{unit}"], "gateway got": gateway[f"rx_{unit}"]}
+            "relay sent to gateway": relay["gateway"][f"tx_{unit}"], "gateway got": gateway[f"rx_{unit}"],
+            "gateway got from the client": of_client[f"rx_{unit}"],
+            "room less the other way": room[unit] - relay["gateway"][f"rx_{unit}"]}
         result[f"down {unit}"] = {
             "gateway sent": gateway[f"tx_{unit}"], "relay got from gateway": relay["gateway"][f"rx_{unit}"],
-            "relay sent to client": relay["client"][f"tx_{unit}"], "client got": client[f"rx_{unit}"]}
+            "relay sent to client": relay["client"][f"tx_{unit}"], "client got": client[f"rx_{unit}"],
+            "client got from the gateway": of_gateway[f"rx_{unit}"]}
     drops = {"client": client["drops"], "gateway": gateway["drops"],
              **{f"relay, {role}": peer["drops"] for role, peer in relay.items()}}
     return result, drops

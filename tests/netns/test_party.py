@@ -144,6 +144,21 @@ def transfer_up(party):
     print(f"# {rate:.0f} Mbit/s")
 
 
+@plan.case("the client's large segments are cut in user space: TCP ones by TSO, UDP ones by USO [LIN-5]")
+def client_super_frames(party):
+    def super_frames():
+        return party.clients["c1"].ctl("stats")["port"]["rx_super"]
+    before = super_frames()
+    traffic.transfer(party.c1, party.lan, topology.LAN_HOST, 5)
+    tap.expect(super_frames() > before, "no TCP super-frame came from the TAP")
+    ways = [(party.c1, "softlan0", party.lan, "eth0", topology.LAN_HOST)]
+    if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 2):  # before, packet sockets refuse UDP super-frames
+        ways.append((party.lan, "eth0", party.c1, "softlan0", party.address["c1"]))
+    for sender, sender_if, receiver, receiver_if, target in ways:
+        missing = traffic.udp_segments(sender, sender_if, receiver, receiver_if, target)
+        tap.expect(not missing, f"UDP segments {missing} from {sender.role} did not arrive whole at {receiver.role}")
+
+
 @plan.case(f"{MEGABYTES} MB over TCP from LAN to client, SHA-256 equal [GW-2 CORE-3]", limit=180)
 def transfer_down(party):
     rate = traffic.transfer(party.lan, party.c1, party.address["c1"], MEGABYTES, timeout=150)
