@@ -163,12 +163,16 @@ void sl_quic_unknown(struct sl_quic *quic, const struct sl_udp_rx *rx, const uin
 {
 	ngtcp2_version_cid vc;
 	int rv = ngtcp2_pkt_decode_version_cid(&vc, data, len, SL_CID_LEN);
+	bool long_header = (data[0] & 0x80) != 0;
 
+	// ngtcp2 knows version 2 as well (RFC 9369).
+	if (rv == 0 && long_header && vc.version != 0 && vc.version != NGTCP2_PROTO_VER_V1)
+		rv = NGTCP2_ERR_VERSION_NEGOTIATION;
 	if (rv == NGTCP2_ERR_VERSION_NEGOTIATION)
 		send_version_negotiation(quic, rx, &vc, len);
 	else if (rv != 0)
 		quic->stats.rx_packets_bad++;
-	else if ((data[0] & 0x80) != 0)
+	else if (long_header)
 		new_connection(quic, rx, data, len);
 	else
 		send_stateless_reset(quic, rx, vc.dcid, len);

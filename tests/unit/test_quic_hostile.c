@@ -63,6 +63,18 @@ static void test_garbage_and_amplification(void **state)
 	memset(packet + 1, 0, 4); // a version negotiation is not answered
 	send(fd, packet, 1200, 0);
 	assert_int_equal(answers(w, fd, answer, sizeof(answer), &len), 0);
+	// Version 2 (RFC 9369) is another version, though the library knows it.
+	memcpy(packet,
+	       "\xd0\x6b\x33\x43\xcf\x08"
+	       "12345678"
+	       "\x08"
+	       "abcdefgh",
+	       23);
+	send(fd, packet, 1200, 0);
+	assert_int_equal(answers(w, fd, answer, sizeof(answer), &len), 1);
+	assert_int_equal(len, 7 + 8 + 8 + 4);
+	assert_memory_equal(answer + 1, "\0\0\0\0", 4);
+	assert_memory_equal(answer + len - 4, "\0\0\0\1", 4);
 	close(fd);
 
 	w->echo = true;
