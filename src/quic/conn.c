@@ -10,9 +10,9 @@
 #define CONTROL_WINDOW_SERVER (64u * 1024u)
 
 // ngtcp2 goes through the list once, from left to right, and leaves out what a success or a failure has
-// decided already. First what the configured size of datagrams needs, then upward (RFC 8899). If that fails,
-// upward from 1330, which the least datagram.max_size of a relay needs, in small steps: a failure costs five
-// PTO, a success one round trip.
+// decided already. First what the configured size of datagrams needs, then what the default size needs and
+// upward (RFC 8899). If that fails, upward from 1330, which the least datagram.max_size of a relay needs, in
+// small steps: a failure costs five PTO, a success one round trip.
 static void choose_probes(struct sl_conn *conn)
 {
 #if SL_HAVE_PMTUD_PROBES
@@ -24,6 +24,7 @@ static void choose_probes(struct sl_conn *conn)
 #else
 	static const uint16_t sizes[] = {1406, 1342, 1232, 1444}; // the library's own
 #endif
+	_Static_assert(sizeof(sizes) / sizeof(sizes[0]) < SL_PROBES_MAX, "room for all, and the first");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		conn->probes[conn->probe_count++] = sizes[i];
 }

@@ -39,9 +39,16 @@ static unsigned sizes_left(const struct sl_conn *conn, size_t mtu)
 	size_t at = 0, failed = conn->mtu_max + 1;
 	unsigned left = 0;
 
+	// The first entry of a size that stands there twice: the second is never asked. What was asked before
+	// the size that has passed, and is larger, has failed.
 	for (size_t i = 0; i < conn->probe_count; i++)
-		if (conn->probes[i] == mtu)
-			at = i + 1;
+		if (conn->probes[i] == mtu) {
+			at = i;
+			break;
+		}
+	for (size_t i = 0; i < at; i++)
+		if (conn->probes[i] > mtu && conn->probes[i] < failed)
+			failed = conn->probes[i];
 	for (; at < conn->probe_count; at++)
 		if (conn->probes[at] > mtu && conn->probes[at] < failed) {
 			failed = conn->probes[at];

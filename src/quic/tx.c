@@ -221,7 +221,7 @@ void sl_tx_close(struct sl_conn *conn)
 	struct sl_addr local, remote;
 
 	conn->close_wanted = false;
-	// With a full socket it can't go now: it is kept for the answer to the other side's next packet.
+	// With a full socket it can't go now: a server keeps it for the answer to the client's next packet.
 	uint8_t kept[SL_UDP_PAYLOAD_MAX], *room = packet_room(quic), *out = room != NULL ? room : kept;
 	ngtcp2_path_storage_zero(&path);
 	ngtcp2_ssize n = ngtcp2_conn_write_connection_close(

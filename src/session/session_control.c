@@ -163,7 +163,7 @@ static void on_reject(struct sl_session *s, const struct sl_msg *msg)
 
 	control_relay_text(s, relay);
 	bool unsettled = msg->reject.reason == SL_REJECT_MTU_TOO_SMALL && s->budget_unsettled;
-	if (unsettled) // on this path the search takes longer
+	if (unsettled) // on this path the search takes longer, with the next connection too
 		s->pmtu_wait_ns = 2 * s->pmtu_wait_ns < PMTU_WAIT_MAX ? 2 * s->pmtu_wait_ns : PMTU_WAIT_MAX;
 	if (sl_reject_may_retry(msg->reject.reason) || unsettled)
 		session_lose(s, LOSS_REFUSED, SL_CLOSE_DONE, "the relay %s refused: %s (%s)", relay, message,

@@ -444,7 +444,7 @@ void a_restarted_client_takes_its_place_back(void **state)
 }
 
 // A MAC that is in use: refused and tried again, after 0.5 s, then up to 5 s, never in step.
-void core_5_a_refused_client_tries_ever_more_seldom(void **state)
+void a_refused_client_tries_ever_more_seldom(void **state)
 {
 	static const uint64_t most_ms[] = {625, 1250, 2500, 5000};
 	struct party_options options = PARTY_DEFAULT;

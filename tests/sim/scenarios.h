@@ -17,7 +17,7 @@ void a_killed_relay_comes_back(void **state);
 void a_relay_that_ends_in_order_comes_back(void **state);
 void silence_is_timed_out_and_the_client_comes_back(void **state);
 void a_restarted_client_takes_its_place_back(void **state);
-void core_5_a_refused_client_tries_ever_more_seldom(void **state);
+void a_refused_client_tries_ever_more_seldom(void **state);
 void a_slow_line_ages_frames_and_stalls_nothing(void **state);
 void a_blocked_socket_stalls_nothing(void **state);
 void sockets_that_are_nearly_full(void **state);
@@ -37,7 +37,7 @@ void sockets_that_are_nearly_full(void **state);
 		cmocka_unit_test(a_relay_that_ends_in_order_comes_back),                                     \
 		cmocka_unit_test(silence_is_timed_out_and_the_client_comes_back),                            \
 		cmocka_unit_test(a_restarted_client_takes_its_place_back),                                   \
-		cmocka_unit_test(core_5_a_refused_client_tries_ever_more_seldom),                            \
+		cmocka_unit_test(a_refused_client_tries_ever_more_seldom),                                   \
 		cmocka_unit_test(a_slow_line_ages_frames_and_stalls_nothing),                                \
 		cmocka_unit_test(a_blocked_socket_stalls_nothing),                                           \
 		cmocka_unit_test(sockets_that_are_nearly_full)

@@ -40,7 +40,8 @@ struct proxy {
 	bool deaf;   // nothing reaches the client
 	bool mutate; // each packet comes with broken brothers
 	unsigned loss_percent;
-	size_t widest; // larger packets do not pass; 0: all do
+	size_t widest;         // larger packets do not pass; 0: all do
+	size_t first_probe[2]; // the first packet above 1,200 bytes, to the server and from it
 	uint64_t seed;
 	struct {
 		uint8_t data[1500];
@@ -218,6 +219,9 @@ static inline void relay(struct world *w, const struct sl_udp_rx *rx, struct sl_
 	size_t segment = rx->segment != 0 ? rx->segment : rx->len;
 	for (size_t at = 0; at < rx->len; at += segment) {
 		size_t len = rx->len - at < segment ? rx->len - at : segment;
+		size_t *probe = &p->first_probe[to != &p->server];
+		if (*probe == 0 && len > NGTCP2_MAX_UDP_PAYLOAD_SIZE)
+			*probe = len;
 		if (next(p) % 100 < p->loss_percent || (p->widest != 0 && len > p->widest))
 			continue;
 		if (to == &p->server && p->captures < CAPTURES && len <= sizeof(p->captured[0].data)) {

@@ -196,6 +196,18 @@ static bool carries_1360(struct world *w)
 	return sl_conn_max_datagram(w->clients[0].conn) >= 1360 && sl_conn_max_datagram(w->b.conn) >= 1360;
 }
 
+static bool carries_1380(struct world *w)
+{
+	return sl_conn_max_datagram(w->clients[0].conn) >= 1380 && sl_conn_max_datagram(w->b.conn) >= 1380;
+}
+
+// Settled before the size above could have failed.
+static bool settled_at_once(const struct world *w, struct sl_conn *conn)
+{
+	return sl_conn_pmtu_settled(conn) &&
+	       w->env->now_ns - conn->mtu_changed_ns < 5 * ngtcp2_conn_get_pto(conn->nc);
+}
+
 // Paths that are narrower than they should be: "settled" is not said before the search has ended, and what
 // the configured size of datagrams needs is tried before all else.
 static void test_narrow_paths(void **state)
@@ -220,10 +232,24 @@ static void test_narrow_paths(void **state)
 	server_start(w);
 	sl_quic_local(w->server, &w->proxy.server);
 	w->proxy.widest = 1392;
+	memset(w->proxy.first_probe, 0, sizeof(w->proxy.first_probe));
 	client_start(w, 0, &front, NAME);
 	w->b.open = false;
 	assert_true(run_until(w, first_open, 3000));
-	assert_true(run_until(w, carries_1360, 200)); // a size that fails takes 130 ms, and there were two
+	assert_true(run_until(w, carries_1360, 3000));
+	assert_int_equal(w->proxy.first_probe[0], 1392);
+	assert_int_equal(w->proxy.first_probe[1], 1392);
+	// A size that stands in the list anyway, and is asked first: the larger ones are still to come.
+	sl_quic_free(w->server);
+	w->config.datagram_size = 1380;
+	server_start(w);
+	sl_quic_local(w->server, &w->proxy.server);
+	w->proxy.widest = 1431;
+	client_start(w, 0, &front, NAME);
+	w->b.open = false;
+	assert_true(run_until(w, first_open, 3000));
+	assert_true(run_until(w, carries_1380, 3000));
+	assert_false(settled_at_once(w, w->clients[0].conn) || settled_at_once(w, w->b.conn));
 }
 
 static unsigned open_clients(struct world *w)

@@ -275,7 +275,7 @@ static void ctrl5_relay_disconnects(void **state)
 }
 
 // An application close without a word before it.
-static void core5_relay_closes(void **state)
+static void again_relay_closes(void **state)
 {
 	struct world *w = *state;
 	join(w);
@@ -288,7 +288,7 @@ static void core5_relay_closes(void **state)
 
 // The relay is killed and starts again while nobody sends: the next keep-alive is answered by a stateless
 // reset, and the way back begins at once. Counters and the session itself go on.
-static void core5_restarted_relay(void **state)
+static void again_restarted_relay(void **state)
 {
 	struct world *w = *state;
 	uint8_t frame[60] = {0};
@@ -311,7 +311,7 @@ static void core5_restarted_relay(void **state)
 
 // A session that dies young is a path that does not work: the next try is not made at once. What waited for
 // its peer dies with it, and is counted.
-static void core5_a_young_session_dies(void **state)
+static void again_a_young_session_dies(void **state)
 {
 	struct world *w = *state;
 	uint8_t frame[60] = {0};
@@ -329,7 +329,7 @@ static void core5_a_young_session_dies(void **state)
 
 // A relay that is not there, for as long as it likes: once it is back, the session is, within 3 s. The
 // pauses are not multiples of anything, so that the return falls into different phases of the tries.
-static void core5_absent_relay_is_found_soon(void **state)
+static void again_absent_relay_is_found_soon(void **state)
 {
 	struct world *w = *state;
 	static const uint64_t absent_ms[] = {2300, 8500};
@@ -509,10 +509,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(core1_wrong_pin_ends_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(lin4_before_connect_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl5_relay_disconnects, setup, teardown),
-		cmocka_unit_test_setup_teardown(core5_relay_closes, setup, teardown),
-		cmocka_unit_test_setup_teardown(core5_restarted_relay, setup, teardown),
-		cmocka_unit_test_setup_teardown(core5_a_young_session_dies, setup, teardown),
-		cmocka_unit_test_setup_teardown(core5_absent_relay_is_found_soon, setup, teardown),
+		cmocka_unit_test_setup_teardown(again_relay_closes, setup, teardown),
+		cmocka_unit_test_setup_teardown(again_restarted_relay, setup, teardown),
+		cmocka_unit_test_setup_teardown(again_a_young_session_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(again_absent_relay_is_found_soon, setup, teardown),
 		cmocka_unit_test_setup_teardown(net3_unresolvable_relay, setup, teardown),
 		cmocka_unit_test_setup_teardown(core1_hello_is_not_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(core6_stop_says_goodbye, setup, teardown),
