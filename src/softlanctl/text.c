@@ -20,8 +20,10 @@ static size_t character(const unsigned char *p, uint32_t *out)
 			return 0;
 		code = code << 6 | (p[i] & 0x3f);
 	}
+	bool overlong = code < (len < 3 ? 0 : len == 3 ? 0x800u : 0x10000u);
+	bool surrogate = code >= 0xd800 && code <= 0xdfff;
 	*out = code;
-	return len;
+	return overlong || surrogate || code > 0x10ffff ? 0 : len;
 }
 
 // A control, or a character that turns the text's direction.
