@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 """The engine of scripts/demo: see there."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -240,8 +241,9 @@ def clean():
             pids = [(int(pid), began) for pid, began in (line.split() for line in file)]
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid, began in pids:
-            if _start_time(pid) == began:
-                os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it may end between the look and the signal
+                if _start_time(pid) == began:
+                    os.kill(pid, number)
         end = time.monotonic() + 3
         while time.monotonic() < end and any(_start_time(pid) == began for pid, began in pids):
             time.sleep(0.05)

@@ -122,7 +122,7 @@ def whole(_):
 def no_lan(_):
     with Run() as run:
         run.until("c2 leased")
-        ns.run(["ip", "-n", f"{run.prefix}switch", "link", "set", "lan", "down"])
+        ns.run(["nsenter", f"--net={ns.NETNS}/{run.prefix}switch", "ip", "link", "set", "lan", "down"])
         expect_failure(run)
         tap.expect("demo: c1: ping 10.77.0.1: " in run.output, f"the reason is not the ping:\n{run.output}")
 

@@ -42,7 +42,7 @@ def restart(party, outage):
         traffic.eventually(f"{daemon.name} is back (it says: {daemon.status_line()})",
                            lambda daemon=daemon: back(daemon), left, step=0.02)
     seconds = time.monotonic() - ready
-    traffic.eventually("ping works", lambda: party.c1.ok(["ping", "-n", "-c1", "-W1", topology.LAN_HOST]),
+    traffic.eventually("ping works", lambda: party.c1.ok(["ping", "-n", "-c1", "-W0.3", topology.LAN_HOST]),
                        max(0.1, WITHIN - (time.monotonic() - ready)))
     tap.expect(time.monotonic() - ready < WITHIN, "the first ping was answered too late")
     tap.expect_equal(device(party), before, "the TAP afterwards")
@@ -88,7 +88,7 @@ def orderly(party):
     party.relayd.start()
     for daemon in (party.gateway, party.clients["c1"]):
         traffic.eventually(f"{daemon.name} is back", daemon.connected, 6)
-    traffic.eventually("ping works", lambda: party.c1.ok(["ping", "-c1", "-W1", topology.LAN_HOST]), 3)
+    traffic.eventually("ping works", lambda: party.c1.ok(["ping", "-c1", "-W0.3", topology.LAN_HOST]), 3)
     tap.expect_equal(device(party), before, "the TAP afterwards")
 
 

@@ -364,13 +364,12 @@ static void test_lin4_nexthop_objects(void **state)
 	assert_true(prefix_parse("10.9.0.5/24", &net.config.address));
 	net_start(&net);
 	assert_int_equal(tap_net_up(net.net, 1382, &error), SL_OK);
-	if (sh("ip nexthop add id 1 via 10.9.0.1 dev " TAP) != 0) // Linux 5.3
-		skip();
-	assert_int_equal(sh("ip nexthop add id 11 via 10.9.0.2 dev " TAP " && ip nexthop add id 10 group 1/11"
-			    " && ip nexthop add id 2 via fe80::1 dev " TAP
-			    " && ip nexthop add id 21 via fe80::2 dev " TAP
-			    " && ip nexthop add id 20 group 2/21"),
-			 0);
+	assert_int_equal(
+		sh("ip nexthop add id 1 via 10.9.0.1 dev " TAP
+		   " && ip nexthop add id 11 via 10.9.0.2 dev " TAP " && ip nexthop add id 10 group 1/11"
+		   " && ip nexthop add id 2 via fe80::1 dev " TAP
+		   " && ip nexthop add id 21 via fe80::2 dev " TAP " && ip nexthop add id 20 group 2/21"),
+		0);
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
 		removal_ms(&net, commands[i]);
 		if (shows("nhid", "ip route show table all; ip -6 route show table all"))

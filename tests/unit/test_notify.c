@@ -220,12 +220,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		T(test_OPS_2_ready_status_stopping),
-		T(test_OPS_2_reloading),
-		T(test_OPS_2_watchdog_at_half_the_interval),
-		T(test_OPS_2_watchdog_of_another_process),
-		T(test_OPS_2_abstract_and_odd_sockets),
-		T(test_OPS_2_without_systemd),
+		T(test_OPS_2_ready_status_stopping),         T(test_OPS_2_reloading),
+		T(test_OPS_2_watchdog_at_half_the_interval), T(test_OPS_2_watchdog_of_another_process),
+		T(test_OPS_2_abstract_and_odd_sockets),      T(test_OPS_2_without_systemd),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

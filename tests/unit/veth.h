@@ -71,7 +71,7 @@ static inline bool veth_init(struct veth *veth)
 // after its carrier has come, later on a busy machine.
 #define VETH_WAIT_UP(interface)                                                                              \
 	"for i in $(seq 300); do ip link show " interface " | grep -q state.UP && exit 0; sleep 0.01; "      \
-							  "done; "                                           \
+	"done; "                                                                                             \
 	"exit 1"
 
 static inline bool veth_up(const struct veth *veth)
