@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/utf8.h"
 #include "ctrl/msg_internal.h"
 
 static const struct {
@@ -51,48 +52,15 @@ void sl_reason_clean(const char *in, char out[static SL_REASON_MAX + 1])
 	out[i] = '\0';
 }
 
-const char *ctrl_role_name(enum sl_role role)
+const char *sl_role_name(enum sl_role role)
 {
 	return role == SL_ROLE_GATEWAY ? "gateway" : "client";
-}
-
-// The table of RFC 3629 section 4: no overlong forms, no surrogates, nothing above U+10FFFF.
-size_t ctrl_utf8_length(const char *text)
-{
-	const unsigned char *u = (const unsigned char *)text;
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-	if (u[0] < 0x80)
-		return u[0] != 0;
-	if (u[0] >= 0xc2 && u[0] <= 0xdf)
-		len = 2;
-	else if (u[0] >= 0xe0 && u[0] <= 0xef)
-		len = 3;
-	else if (u[0] >= 0xf0 && u[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (u[0] == 0xe0)
-		low = 0xa0;
-	else if (u[0] == 0xed)
-		high = 0x9f;
-	else if (u[0] == 0xf0)
-		low = 0x90;
-	else if (u[0] == 0xf4)
-		high = 0x8f;
-	if (u[1] < low || u[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++) {
-		if (u[i] < 0x80 || u[i] > 0xbf)
-			return 0;
-	}
-	return len;
 }
 
 bool ctrl_utf8_valid(const char *text)
 {
 	while (*text != '\0') {
-		size_t n = ctrl_utf8_length(text);
+		size_t n = sl_utf8_length(text);
 		if (n == 0)
 			return false;
 		text += n;
@@ -113,7 +81,7 @@ void ctrl_text_clean(const char *in, char *out, size_t size)
 {
 	size_t used = 0;
 	while (*in != '\0') {
-		size_t n = ctrl_utf8_length(in);
+		size_t n = sl_utf8_length(in);
 		bool replace = n == 0 || is_control(in, n);
 		size_t need = replace ? 1 : n;
 		if (used + need >= size)

@@ -21,6 +21,7 @@
 #define SL_MESSAGE_MAX 256
 
 enum sl_role { SL_ROLE_CLIENT, SL_ROLE_GATEWAY };
+const char *sl_role_name(enum sl_role role); // "client" or "gateway", as in messages and in JSON
 
 // The machine-readable reasons of `reject` (CTRL-4). X(enumerator, token, retry): may the
 // endpoint try again by itself?

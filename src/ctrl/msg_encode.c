@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "common/bytes.h"
 #include "ctrl/msg_internal.h"
 #include "proto/mtu.h"
 
@@ -64,7 +65,7 @@ static int put_hello(struct writer *w, const struct sl_msg *msg)
 	char agent[SL_AGENT_MAX + 1];
 	ctrl_text_clean(msg->hello.agent, agent, sizeof agent);
 	put_int(w, w->root, "protocol", (uint64_t)msg->hello.protocol);
-	put_string(w, "role", ctrl_role_name(msg->hello.role));
+	put_string(w, "role", sl_role_name(msg->hello.role));
 	put_string(w, "room", msg->hello.room);
 	if (client)
 		put_mac(w, &msg->hello.mac);
@@ -115,7 +116,7 @@ static int put_peer_joined(struct writer *w, const struct sl_msg *msg)
 	    (client && !sl_mac_is_identity(&msg->peer_joined.mac)))
 		return SL_ERR_INVALID;
 	put_int(w, w->root, "peer_id", msg->peer_joined.peer_id);
-	put_string(w, "role", ctrl_role_name(msg->peer_joined.role));
+	put_string(w, "role", sl_role_name(msg->peer_joined.role));
 	if (client)
 		put_mac(w, &msg->peer_joined.mac);
 	return SL_OK;
@@ -194,10 +195,7 @@ int sl_msg_encode(const struct sl_msg *msg, uint8_t **out, size_t *out_len)
 		goto out;
 	if (json_dumpb(w.root, (char *)bytes + SL_CTRL_PREFIX, len, JSON_COMPACT) != len)
 		goto out;
-	bytes[0] = 0; // SL_CTRL_MAX fits in two bytes
-	bytes[1] = 0;
-	bytes[2] = (uint8_t)(len >> 8);
-	bytes[3] = (uint8_t)len;
+	sl_put32(bytes, (uint32_t)len);
 	*out = bytes;
 	*out_len = SL_CTRL_PREFIX + len;
 	bytes = NULL;

@@ -10,10 +10,7 @@
 #define CTRL_INT_MAX ((INT64_C(1) << 53) - 1) // what every JSON reader holds exactly (RFC 8259 section 6)
 
 // Length of the well-formed UTF-8 sequence (RFC 3629) that starts at `text`, 0 if there is none.
-size_t ctrl_utf8_length(const char *text);
 bool ctrl_utf8_valid(const char *text);
 // Copies free text: cut to fit `size` on a character's border; control characters and broken UTF-8
 // become '?'.
 void ctrl_text_clean(const char *in, char *out, size_t size);
-
-const char *ctrl_role_name(enum sl_role role);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
+
 void sl_msg_reader_init(struct sl_msg_reader *reader)
 {
 	*reader = (struct sl_msg_reader){0};
@@ -45,7 +47,7 @@ int sl_msg_reader_next(struct sl_msg_reader *reader, const uint8_t **json, size_
 	if (left < SL_CTRL_PREFIX)
 		return SL_ERR_AGAIN;
 	const uint8_t *at = reader->buf + reader->taken;
-	uint32_t len = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | (uint32_t)at[3];
+	uint32_t len = sl_get32(at);
 	// Judged before its bytes are there: a peer can't make us wait for, or hold, more than the cap.
 	if (len == 0 || len > SL_CTRL_MAX)
 		return SL_ERR_PROTO;

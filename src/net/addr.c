@@ -107,9 +107,7 @@ void sl_addr_unmap(const struct sl_addr *in, struct sl_addr *out)
 	*out = plain;
 }
 
-// Splits "fe80::1%eth0" and says whether the part before the zone is an IPv6 address. Only link-local
-// addresses have zones (RFC 4007); *zone is NULL without one.
-static bool parse_ipv6(const char *name, struct in6_addr *out, const char **zone)
+bool sl_addr_ipv6(const char *name, struct in6_addr *out, const char **zone)
 {
 	char host[INET6_ADDRSTRLEN];
 	size_t len = strcspn(name, "%");
@@ -141,7 +139,7 @@ bool sl_addr_literal(const char *name, uint16_t port, struct sl_addr *out)
 		return true;
 	}
 	memset(&addr, 0, sizeof(addr));
-	if (!parse_ipv6(name, &addr.in6.sin6_addr, &zone))
+	if (!sl_addr_ipv6(name, &addr.in6.sin6_addr, &zone))
 		return false;
 	addr.len = sizeof(addr.in6);
 	addr.in6.sin6_family = AF_INET6;

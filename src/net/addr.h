@@ -28,6 +28,9 @@ bool sl_addr_equal(const struct sl_addr *a, const struct sl_addr *b);
 uint16_t sl_addr_port(const struct sl_addr *addr);
 void sl_addr_set_port(struct sl_addr *addr, uint16_t port);
 bool sl_addr_is_ipv4(const struct sl_addr *addr); // IPv4, or IPv4-mapped IPv6
+// Is `name` an IPv6 address, perhaps with a zone ("fe80::1%eth0")? Only link-local ones have zones (RFC
+// 4007); whether the zone's interface exists is not asked. *zone points into `name`; NULL: none.
+bool sl_addr_ipv6(const char *name, struct in6_addr *out, const char **zone);
 // An IP literal without brackets ("192.0.2.1", "2001:db8::1", "fe80::1%eth0") and a port. False: not
 // a literal, or its zone is no interface of this machine.
 bool sl_addr_literal(const char *name, uint16_t port, struct sl_addr *out);

@@ -34,22 +34,14 @@ static bool is_ipv4(const char *name)
 	return inet_pton(AF_INET, name, &addr) == 1;
 }
 
-// An IPv6 address, with a zone only when it is link-local (RFC 4007). Whether the zone exists is asked
-// when the address is used: the interface may come later than the configuration is read.
+// Whether the zone exists is asked when the address is used: the interface may come later than the
+// configuration is read.
 static bool is_ipv6(const char *name)
 {
-	char host[INET6_ADDRSTRLEN];
 	struct in6_addr addr;
-	size_t len = strcspn(name, "%");
+	const char *zone;
 
-	if (len >= sizeof(host))
-		return false;
-	memcpy(host, name, len);
-	host[len] = '\0';
-	if (inet_pton(AF_INET6, host, &addr) != 1)
-		return false;
-	return name[len] == '\0' ||
-	       (name[len + 1] != '\0' && strlen(name + len + 1) < 16 && IN6_IS_ADDR_LINKLOCAL(&addr));
+	return sl_addr_ipv6(name, &addr, &zone);
 }
 
 // Letters, digits, hyphens and underscores in labels of 1 to 63, 253 in all, one dot at the end

@@ -16,7 +16,7 @@ struct sl_resolve {
 	struct sl_resolve *next;                   // all that are alive, in sl_loop
 	struct evdns_getaddrinfo_request *request; // NULL: answered
 	struct event *done; // the answer is always given from the loop, also when it is known at once
-	bool starting, pending, cancelled;
+	bool pending, cancelled;
 	struct sl_host host;
 	sl_resolve_fn fn;
 	void *arg;
@@ -150,8 +150,7 @@ static void on_answer(int code, struct evutil_addrinfo *answer, void *arg)
 	if (answer)
 		evutil_freeaddrinfo(answer);
 	if (resolve->cancelled) {
-		if (!resolve->starting)
-			resolve_free(resolve);
+		resolve_free(resolve);
 		return;
 	}
 	if (resolve->count)
@@ -200,9 +199,7 @@ static void ask(struct sl_resolve *resolve)
 	}
 	resolve->loop->lookups++;
 	resolve->pending = true;
-	resolve->starting = true;
 	request = evdns_getaddrinfo(resolve->loop->dns, resolve->host.name, NULL, &hints, on_answer, resolve);
-	resolve->starting = false;
 	if (resolve->pending)
 		resolve->request = request;
 }

@@ -219,15 +219,14 @@ void sl_udp_enter(struct sl_udp *udp)
 	udp->in_callback = true;
 }
 
-bool sl_udp_leave(struct sl_udp *udp)
+void sl_udp_leave(struct sl_udp *udp)
 {
 	udp->in_callback = false;
 	if (!udp->closed)
-		return true;
+		return;
 	rx_fini(udp);
 	sl_udp_tx_fini(udp);
 	free(udp);
-	return false;
 }
 
 static int open_failed(const struct sl_addr *addr, const char *what, struct sl_error *error)

@@ -56,4 +56,4 @@ struct sl_udp {
 bool sl_udp_tx_init(struct sl_udp *udp); // false: out of memory
 void sl_udp_tx_fini(struct sl_udp *udp);
 void sl_udp_enter(struct sl_udp *udp);
-bool sl_udp_leave(struct sl_udp *udp); // false: it was closed, and is gone now
+void sl_udp_leave(struct sl_udp *udp); // frees it, if it was closed meanwhile

@@ -10,8 +10,7 @@
 
 static bool may_answer(struct sl_quic *quic)
 {
-	return sl_bucket_take(&quic->stateless_tokens, &quic->stateless_refill_ns, quic->env->now_ns,
-			      STATELESS_PER_SECOND);
+	return sl_bucket_take(&quic->stateless, quic->env->now_ns, STATELESS_PER_SECOND);
 }
 
 static void send_version_negotiation(struct sl_quic *quic, const struct sl_udp_rx *rx,
@@ -63,8 +62,7 @@ static void send_retry(struct sl_quic *quic, const struct sl_udp_rx *rx, const n
 	uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN], packet[512];
 	ngtcp2_cid scid = {.datalen = SL_CID_LEN};
 
-	if (!sl_bucket_take(&quic->retry_tokens, &quic->retry_refill_ns, quic->env->now_ns,
-			    RETRIES_PER_SECOND))
+	if (!sl_bucket_take(&quic->retries, quic->env->now_ns, RETRIES_PER_SECOND))
 		return;
 	quic->env->ops->random(quic->env, scid.data, SL_CID_LEN);
 	ngtcp2_ssize token_len = ngtcp2_crypto_generate_retry_token(
@@ -99,8 +97,7 @@ static bool may_skip_retry(struct sl_quic *quic)
 {
 	return quic->half_open < HALF_OPEN_RETRY &&
 	       (quic->config.handshakes_per_second == 0 ||
-		sl_bucket_take(&quic->unproved_tokens, &quic->unproved_refill_ns, quic->env->now_ns,
-			       quic->config.handshakes_per_second / 2));
+		sl_bucket_take(&quic->unproved, quic->env->now_ns, quic->config.handshakes_per_second / 2));
 }
 
 static void new_connection(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len)
@@ -133,16 +130,12 @@ static void new_connection(struct sl_quic *quic, const struct sl_udp_rx *rx, con
 	}
 	if (quic->conn_count >= quic->config.max_connections ||
 	    (quic->config.handshakes_per_second != 0 &&
-	     !sl_bucket_take(&quic->handshake_tokens, &quic->handshake_refill_ns, quic->env->now_ns,
-			     quic->config.handshakes_per_second))) {
+	     !sl_bucket_take(&quic->handshakes, quic->env->now_ns, quic->config.handshakes_per_second))) {
 		quic->stats.handshakes_refused++;
 		refuse(quic, rx, &hd, NGTCP2_CONNECTION_REFUSED);
 		return;
 	}
-	ngtcp2_path path = {
-		.local = {(ngtcp2_sockaddr *)(uintptr_t)&rx->local->sa, rx->local->len},
-		.remote = {(ngtcp2_sockaddr *)(uintptr_t)&rx->remote->sa, rx->remote->len},
-	};
+	ngtcp2_path path = sl_path_of(rx);
 	struct sl_conn *conn = sl_conn_new(quic, NULL, &path, &hd, validated ? &original : NULL);
 	if (conn == NULL) {
 		quic->stats.handshakes_refused++;
@@ -159,21 +152,17 @@ static void new_connection(struct sl_quic *quic, const struct sl_udp_rx *rx, con
 	}
 }
 
-void sl_quic_unknown(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len)
+void sl_quic_unknown(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len,
+		     const ngtcp2_version_cid *vc, int rv)
 {
-	ngtcp2_version_cid vc;
-	int rv = ngtcp2_pkt_decode_version_cid(&vc, data, len, SL_CID_LEN);
 	bool long_header = (data[0] & 0x80) != 0;
 
 	// ngtcp2 knows version 2 as well (RFC 9369).
-	if (rv == 0 && long_header && vc.version != 0 && vc.version != NGTCP2_PROTO_VER_V1)
-		rv = NGTCP2_ERR_VERSION_NEGOTIATION;
-	if (rv == NGTCP2_ERR_VERSION_NEGOTIATION)
-		send_version_negotiation(quic, rx, &vc, len);
-	else if (rv != 0)
-		quic->stats.rx_packets_bad++;
+	if (rv == NGTCP2_ERR_VERSION_NEGOTIATION ||
+	    (long_header && vc->version != 0 && vc->version != NGTCP2_PROTO_VER_V1))
+		send_version_negotiation(quic, rx, vc, len);
 	else if (long_header)
 		new_connection(quic, rx, data, len);
 	else
-		send_stateless_reset(quic, rx, vc.dcid, len);
+		send_stateless_reset(quic, rx, vc->dcid, len);
 }

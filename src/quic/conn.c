@@ -139,7 +139,6 @@ static int on_handshake_completed(ngtcp2_conn *nc, void *user_data)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
 	}
 	conn->state = SL_CONN_OPEN;
-	conn->opened_ns = quic->env->now_ns;
 	conn->mtu_changed_ns = quic->env->now_ns;
 	quic->stats.handshakes++;
 	if (quic->config.keep_alive_ns != 0)
@@ -161,8 +160,8 @@ static int on_stream_data(ngtcp2_conn *nc, uint32_t flags, int64_t id, uint64_t 
 			  size_t len, void *user_data, void *stream_user_data)
 {
 	(void)nc, (void)offset, (void)stream_user_data;
-	return sl_stream_received(conn_of(user_data), id, data, len,
-				  (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0);
+	sl_stream_received(conn_of(user_data), id, data, len, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0);
+	return 0;
 }
 
 static int on_stream_acked(ngtcp2_conn *nc, int64_t id, uint64_t offset, uint64_t len, void *user_data,
@@ -322,11 +321,11 @@ struct sl_conn *sl_conn_new(struct sl_quic *quic, const char *server_name, const
 			    const ngtcp2_pkt_hd *initial, const ngtcp2_cid *original_dcid)
 {
 	struct sl_conn *conn = calloc(1, sizeof(*conn));
-	struct sl_addr remote = {.len = path->remote.addrlen};
+	struct sl_addr remote;
 
 	if (conn == NULL)
 		return NULL;
-	memcpy(&remote.sa, path->remote.addr, path->remote.addrlen);
+	sl_addr_of(&path->remote, &remote);
 	conn->quic = quic;
 	conn->stream_id = -1;
 	conn->chunks_end = &conn->chunks;
@@ -457,10 +456,9 @@ void sl_conn_read(struct sl_conn *conn, const ngtcp2_path *path, uint8_t ecn, co
 		// section 10.2.1).
 		if (conn->close_packet != NULL && conn->close_len <= 3 * len &&
 		    ++conn->close_rx >= conn->close_next) {
-			struct sl_addr local = {.len = path->local.addrlen},
-				       remote = {.len = path->remote.addrlen};
-			memcpy(&local.sa, path->local.addr, path->local.addrlen);
-			memcpy(&remote.sa, path->remote.addr, path->remote.addrlen);
+			struct sl_addr local, remote;
+			sl_addr_of(&path->local, &local);
+			sl_addr_of(&path->remote, &remote);
 			conn->close_next *= 2;
 			sl_tx_raw(quic, &local, &remote, conn->close_packet, conn->close_len);
 		}

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-size_t sl_conn_track_mtu(struct sl_conn *conn)
+// UDP payload the path carries now.
+static size_t track_mtu(struct sl_conn *conn)
 {
 	size_t mtu = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc);
 	if (mtu != conn->mtu) {
@@ -62,7 +63,7 @@ bool sl_conn_pmtu_settled(const struct sl_conn *conn)
 	struct sl_conn *self = (struct sl_conn *)(uintptr_t)conn;
 	if (conn->state != SL_CONN_OPEN || conn->dying)
 		return false;
-	unsigned left = sizes_left(conn, sl_conn_track_mtu(self));
+	unsigned left = sizes_left(conn, track_mtu(self));
 	if (left == 0)
 		return true;
 	// A size that does not pass is tried three times: one PTO, one more, then three.
@@ -76,15 +77,11 @@ void sl_conn_info(const struct sl_conn *conn, struct sl_conn_info *out)
 	const ngtcp2_path *path = ngtcp2_conn_get_path(conn->nc);
 
 	memset(out, 0, sizeof(*out));
-	memcpy(&out->remote.sa, path->remote.addr, path->remote.addrlen);
-	out->remote.len = path->remote.addrlen;
-	memcpy(&out->local.sa, path->local.addr, path->local.addrlen);
-	out->local.len = path->local.addrlen;
+	sl_addr_of(&path->remote, &out->remote);
+	sl_addr_of(&path->local, &out->local);
 	ngtcp2_conn_get_conn_info(conn->nc, &info);
-	if (info.min_rtt != UINT64_MAX) {
+	if (info.min_rtt != UINT64_MAX)
 		out->rtt_ns = info.smoothed_rtt;
-		out->min_rtt_ns = info.min_rtt;
-	}
 	out->last_rx_ns = conn->last_rx_ns;
 	out->max_udp_payload = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc);
 	out->cwnd = info.cwnd;

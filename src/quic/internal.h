@@ -17,6 +17,7 @@
 #include "common/queue.h"
 
 #include <gnutls/gnutls.h>
+#include <string.h>
 
 #define SL_CID_LEN 8           // of the connection ids that we choose
 #define SL_CIDS_MAX 16         // ngtcp2 keeps 8 of them at once, the retired ones included
@@ -87,7 +88,7 @@ struct sl_conn {
 	struct sl_conn *next_dirty, *next, *prev;
 	struct sl_timer *timer;
 	uint64_t timer_deadline;
-	uint64_t opened_ns, last_rx_ns;
+	uint64_t last_rx_ns;
 	uint64_t mtu_changed_ns;
 	size_t mtu, mtu_max;            // UDP payload now, and the most that is probed for
 	uint16_t probes[SL_PROBES_MAX]; // the sizes that are tried, in this order
@@ -113,6 +114,11 @@ struct sl_conn {
 	uint64_t close_rx, close_next;
 };
 
+struct sl_bucket {
+	uint64_t tokens; // in thousandths
+	uint64_t refill_ns;
+};
+
 struct sl_quic {
 	struct sl_env *env;
 	struct sl_quic_config config;
@@ -128,11 +134,8 @@ struct sl_quic {
 	bool kick_armed;
 	bool in_turn;
 	uint8_t reset_secret[SL_TLS_SECRET], token_secret[SL_TLS_SECRET];
-	// token buckets, in thousandths
-	uint64_t handshake_tokens, handshake_refill_ns;
-	uint64_t unproved_tokens, unproved_refill_ns; // of those, for newcomers without a Retry token
-	uint64_t stateless_tokens, stateless_refill_ns;
-	uint64_t retry_tokens, retry_refill_ns;
+	struct sl_bucket handshakes, unproved; // of those, for newcomers without a Retry token
+	struct sl_bucket stateless, retries;
 	// packets written and not yet taken by the socket
 	uint8_t *arena;
 	size_t arena_used;
@@ -150,14 +153,30 @@ struct sl_quic {
 	struct sl_quic_stats stats;
 };
 
+// Our addresses and ngtcp2's.
+static inline void sl_addr_of(const ngtcp2_addr *addr, struct sl_addr *out)
+{
+	out->len = addr->addrlen <= sizeof(out->in6) ? addr->addrlen : 0;
+	memcpy(&out->sa, addr->addr, out->len);
+}
+
+static inline ngtcp2_path sl_path_of(const struct sl_udp_rx *rx)
+{
+	return (ngtcp2_path){
+		.local = {(ngtcp2_sockaddr *)(uintptr_t)&rx->local->sa, rx->local->len},
+		.remote = {(ngtcp2_sockaddr *)(uintptr_t)&rx->remote->sa, rx->remote->len},
+	};
+}
+
 // quic.c
 void sl_quic_mark(struct sl_conn *conn); // the connection has work at the end of the turn
 void sl_quic_turn(struct sl_quic *quic); // does all work that is marked
-void sl_quic_packet(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len);
-bool sl_bucket_take(uint64_t *tokens, uint64_t *refill_ns, uint64_t now_ns, unsigned per_second);
+bool sl_bucket_take(struct sl_bucket *bucket, uint64_t now_ns, unsigned per_second);
 
 // accept.c
-void sl_quic_unknown(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len);
+// `vc` and `rv` (0 or NGTCP2_ERR_VERSION_NEGOTIATION) are what ngtcp2_pkt_decode_version_cid said.
+void sl_quic_unknown(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len,
+		     const ngtcp2_version_cid *vc, int rv);
 
 // conn.c
 struct sl_conn *sl_conn_new(struct sl_quic *quic, const char *server_name, const ngtcp2_path *path,
@@ -173,11 +192,10 @@ void sl_conn_die(struct sl_conn *conn, enum sl_close_cause cause, const char *te
 void sl_conn_end(struct sl_conn *conn); // it is reported: linger for late packets, or go
 
 // info.c
-size_t sl_datagram_overhead(size_t dcid_len);   // of a packet with one datagram in it
-size_t sl_conn_track_mtu(struct sl_conn *conn); // UDP payload the path carries now
+size_t sl_datagram_overhead(size_t dcid_len); // of a packet with one datagram in it
 
 // stream.c
-int sl_stream_received(struct sl_conn *conn, int64_t id, const uint8_t *data, size_t len, bool fin);
+void sl_stream_received(struct sl_conn *conn, int64_t id, const uint8_t *data, size_t len, bool fin);
 void sl_stream_reset(struct sl_conn *conn);
 void sl_stream_acked(struct sl_conn *conn, uint64_t offset, uint64_t len);
 bool sl_stream_ready(const struct sl_conn *conn); // bytes (or the end) wait to be sent

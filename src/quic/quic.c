@@ -3,24 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool sl_bucket_take(uint64_t *tokens, uint64_t *refill_ns, uint64_t now_ns, unsigned per_second)
+bool sl_bucket_take(struct sl_bucket *bucket, uint64_t now_ns, unsigned per_second)
 {
 	const uint64_t full = (uint64_t)per_second * 1000;
-	uint64_t elapsed = now_ns - *refill_ns;
+	uint64_t elapsed = now_ns - bucket->refill_ns;
 	if (elapsed >= SL_NS_PER_S) {
-		*tokens = full;
-		*refill_ns = now_ns;
+		bucket->tokens = full;
+		bucket->refill_ns = now_ns;
 	} else {
 		uint64_t more = elapsed * per_second / SL_NS_PER_MS;
 		if (more != 0) {
-			*tokens = *tokens + more > full ? full : *tokens + more;
+			bucket->tokens = bucket->tokens + more > full ? full : bucket->tokens + more;
 			// What is left of this thousandth counts for the next one.
-			*refill_ns += more * SL_NS_PER_MS / per_second;
+			bucket->refill_ns += more * SL_NS_PER_MS / per_second;
 		}
 	}
-	if (*tokens < 1000)
+	if (bucket->tokens < 1000)
 		return false;
-	*tokens -= 1000;
+	bucket->tokens -= 1000;
 	return true;
 }
 
@@ -71,9 +71,9 @@ static struct sl_conn *find_conn(struct sl_quic *quic, const uint8_t *dcid, size
 	return sl_map_get(&quic->cids, dcid, dcid_len);
 }
 
-void sl_quic_packet(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len)
+static void take_packet(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len)
 {
-	struct sl_conn *conn = NULL;
+	struct sl_conn *conn;
 	ngtcp2_version_cid vc;
 
 	// RFC 9000 section 17.2: the first bit tells long from short headers.
@@ -82,23 +82,19 @@ void sl_quic_packet(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint
 		return;
 	}
 	int rv = ngtcp2_pkt_decode_version_cid(&vc, data, len, SL_CID_LEN);
-	if (rv == NGTCP2_ERR_VERSION_NEGOTIATION || rv == 0)
-		conn = find_conn(quic, vc.dcid, vc.dcidlen);
-	if (rv != 0 && conn == NULL && rv != NGTCP2_ERR_VERSION_NEGOTIATION) {
+	if (rv != 0 && rv != NGTCP2_ERR_VERSION_NEGOTIATION) {
 		quic->stats.rx_packets_bad++;
 		return;
 	}
+	conn = find_conn(quic, vc.dcid, vc.dcidlen);
 	if (conn == NULL) {
 		if (quic->server)
-			sl_quic_unknown(quic, rx, data, len);
+			sl_quic_unknown(quic, rx, data, len, &vc, rv);
 		else
 			quic->stats.rx_packets_bad++;
 		return;
 	}
-	ngtcp2_path path = {
-		.local = {(ngtcp2_sockaddr *)(uintptr_t)&rx->local->sa, rx->local->len},
-		.remote = {(ngtcp2_sockaddr *)(uintptr_t)&rx->remote->sa, rx->remote->len},
-	};
+	ngtcp2_path path = sl_path_of(rx);
 	sl_conn_read(conn, &path, rx->ecn, data, len);
 }
 
@@ -112,7 +108,7 @@ static void on_recv(void *arg, const struct sl_udp_rx *batch, size_t count)
 		size_t segment = rx->segment != 0 ? rx->segment : rx->len;
 		for (size_t at = 0; at < rx->len; at += segment) {
 			size_t len = rx->len - at < segment ? rx->len - at : segment;
-			sl_quic_packet(quic, rx, rx->data + at, len);
+			take_packet(quic, rx, rx->data + at, len);
 		}
 	}
 	if (quic->ops.batch_end != NULL)
@@ -158,11 +154,10 @@ static int quic_new(struct sl_env *env, const struct sl_quic_config *config, con
 	sl_tls_ref(quic->config.tls);
 	env->ops->random(env, hash_key, sizeof(hash_key));
 	sl_map_init(&quic->cids, hash_key);
-	quic->handshake_refill_ns = quic->unproved_refill_ns = env->now_ns;
-	quic->stateless_refill_ns = quic->retry_refill_ns = env->now_ns;
-	quic->handshake_tokens = (uint64_t)config->handshakes_per_second * 1000;
-	quic->unproved_tokens = (uint64_t)(config->handshakes_per_second / 2) * 1000;
-	quic->stateless_tokens = quic->retry_tokens = 100 * 1000;
+	quic->handshakes = (struct sl_bucket){(uint64_t)config->handshakes_per_second * 1000, env->now_ns};
+	quic->unproved =
+		(struct sl_bucket){(uint64_t)(config->handshakes_per_second / 2) * 1000, env->now_ns};
+	quic->stateless = quic->retries = (struct sl_bucket){100 * 1000, env->now_ns};
 
 	quic->arena = malloc(SL_TX_ARENA);
 	quic->kick = env->ops->timer_new(env, on_kick, quic);

@@ -117,7 +117,7 @@ void sl_conn_close(struct sl_conn *conn, uint64_t code, const char *reason);
 
 struct sl_conn_info {
 	struct sl_addr remote, local;
-	uint64_t rtt_ns, min_rtt_ns; // smoothed; 0: not known yet
+	uint64_t rtt_ns;     // smoothed; 0: not known yet
 	uint64_t last_rx_ns; // when a packet was last taken from the peer; at first, when the connection was
 			     // made
 	size_t max_udp_payload; // what the path is known to carry

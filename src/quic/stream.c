@@ -16,7 +16,7 @@ static void free_chunks(struct sl_chunk *chunk)
 	}
 }
 
-int sl_stream_received(struct sl_conn *conn, int64_t id, const uint8_t *data, size_t len, bool fin)
+void sl_stream_received(struct sl_conn *conn, int64_t id, const uint8_t *data, size_t len, bool fin)
 {
 	// Taken at once, so the window is given back at once; what is queued behind it is bounded by the
 	// longest control message.
@@ -25,10 +25,9 @@ int sl_stream_received(struct sl_conn *conn, int64_t id, const uint8_t *data, si
 	if (conn->stream_id < 0)
 		conn->stream_id = id;
 	if (id != conn->stream_id || conn->reported || conn->dying || conn->stream_ended)
-		return 0;
+		return;
 	conn->stream_ended = fin;
 	conn->quic->ops.stream(conn->quic->ops.arg, conn, conn->user, data, len, fin, false);
-	return 0;
 }
 
 // A reset may follow an end that was told already (RFC 9000 section 3.2).

@@ -22,12 +22,6 @@ static void *packet_room(struct sl_quic *quic)
 	return quic->arena + quic->arena_used;
 }
 
-static void copy_addr(struct sl_addr *out, const ngtcp2_addr *addr)
-{
-	out->len = addr->addrlen <= sizeof(out->in6) ? addr->addrlen : 0;
-	memcpy(&out->sa, addr->addr, out->len);
-}
-
 // Takes the packet just written at the arena's end into the connection's train, or begins a new one.
 static void train_add(struct sl_quic *quic, const struct sl_conn *conn, const struct sl_addr *local,
 		      const struct sl_addr *remote, size_t len, uint8_t ecn)
@@ -203,8 +197,8 @@ void sl_tx_conn(struct sl_conn *conn)
 		}
 		if (n == 0)
 			break; // nothing to send, or no window: an acknowledgement or the timer calls again
-		copy_addr(&local, &path.path.local);
-		copy_addr(&remote, &path.path.remote);
+		sl_addr_of(&path.path.local, &local);
+		sl_addr_of(&path.path.remote, &remote);
 		train_add(quic, conn, &local, &remote, (size_t)n, info.ecn);
 		written += (size_t)n;
 	} while (written < quantum);
@@ -236,8 +230,8 @@ void sl_tx_close(struct sl_conn *conn)
 	}
 	if (room == NULL)
 		return;
-	copy_addr(&local, &path.path.local);
-	copy_addr(&remote, &path.path.remote);
+	sl_addr_of(&path.path.local, &local);
+	sl_addr_of(&path.path.remote, &remote);
 	train_add(quic, conn, &local, &remote, (size_t)n, info.ecn);
 }
 

@@ -233,7 +233,7 @@ static void log_joined(const struct relay_peer *peer)
 	peer->relay->link->info(peer->conn, &info);
 	sl_info(peer->relay->env->log, "relay",
 		"peer joined, room %s peer %u role %s mac %s address %s budget %zu agent \"%s\"",
-		peer->room->code, peer->id, peer->role == SL_ROLE_GATEWAY ? "gateway" : "client",
+		peer->room->code, peer->id, sl_role_name(peer->role),
 		peer->role == SL_ROLE_GATEWAY ? "-" : sl_mac_format(&peer->station.mac, mac),
 		sl_addr_format(&info.remote, address), peer->budget, peer->agent);
 }
@@ -282,9 +282,7 @@ static void join(struct relay_peer *peer, size_t budget)
 		relay_announce(room, peer, &joined);
 		relay_peer_write(peer, bytes, len);
 	}
-	explicit_bzero(peer->hello, sizeof(*peer->hello));
-	free(peer->hello);
-	peer->hello = NULL;
+	relay_peer_forget_hello(peer);
 	relay_changed(relay);
 out:
 	free(bytes);

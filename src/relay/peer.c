@@ -70,7 +70,7 @@ struct relay_peer *relay_peer_new(struct sl_relay *relay, struct sl_conn *conn)
 	return peer;
 }
 
-static void forget_hello(struct relay_peer *peer)
+void relay_peer_forget_hello(struct relay_peer *peer)
 {
 	if (peer->hello)
 		explicit_bzero(peer->hello, sizeof(*peer->hello)); // it may hold a secret
@@ -84,7 +84,7 @@ void relay_peer_free(struct relay_peer *peer)
 		return;
 	peer->relay->env->ops->timer_free(peer->timer);
 	sl_msg_reader_fini(&peer->reader);
-	forget_hello(peer);
+	relay_peer_forget_hello(peer);
 	free(peer);
 }
 
@@ -127,7 +127,7 @@ void relay_peer_end(struct relay_peer *peer, const struct sl_msg *last, uint64_t
 	uint8_t *bytes = NULL;
 	size_t len = 0;
 
-	forget_hello(peer);
+	relay_peer_forget_hello(peer);
 	peer->state = RELAY_PEER_ENDING;
 	peer->close_code = code;
 	if (text != peer->close_text)
@@ -209,7 +209,6 @@ static void later_message(struct relay_peer *peer, const struct sl_msg *msg)
 				   msg->disconnect.reason);
 		break;
 	case SL_MSG_UNKNOWN:
-		peer->unknown_messages++;
 		peer->relay->unknown_messages++;
 		break;
 	case SL_MSG_HELLO:

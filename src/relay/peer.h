@@ -74,7 +74,6 @@ struct relay_peer {
 	struct sl_counters counters; // rx_*: from this peer; tx_*: to it
 	struct sl_counters reported; // its own `stats`, retained (RELAY-12)
 	uint64_t reported_ns;        // 0: none yet
-	uint64_t unknown_messages;
 	struct relay_malformed malformed;
 	struct sl_log_limit malformed_log, skipped_log;
 
@@ -93,6 +92,8 @@ struct relay_peer {
 // NULL: out of memory.
 struct relay_peer *relay_peer_new(struct sl_relay *relay, struct sl_conn *conn);
 void relay_peer_free(struct relay_peer *peer); // not a member of a room any more
+
+void relay_peer_forget_hello(struct relay_peer *peer); // wiped: it may hold a secret
 
 // Bytes of the control stream.
 void relay_peer_stream(struct relay_peer *peer, const uint8_t *data, size_t len, bool fin, bool reset);

@@ -82,7 +82,7 @@ static json_t *peer_json(const struct relay_peer *peer)
 	peer->relay->link->info(peer->conn, &info);
 	object = with(object, "id", sl_json_number(peer->id));
 	object = with(object, "room", json_string(peer->room->code));
-	object = with(object, "role", json_string(client ? "client" : "gateway"));
+	object = with(object, "role", json_string(sl_role_name(peer->role)));
 	object = with(object, "mac",
 		      client ? json_string(sl_mac_format(&peer->station.mac, mac)) : json_null());
 	object = with(object, "address", json_string(sl_addr_format(&info.remote, address)));

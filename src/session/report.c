@@ -54,11 +54,6 @@ static uint64_t since(uint64_t now_ns, uint64_t then_ns)
 	return now_ns > then_ns ? now_ns - then_ns : 0;
 }
 
-static const char *role_name(enum sl_role role)
-{
-	return role == SL_ROLE_GATEWAY ? "gateway" : "client";
-}
-
 // The room's gateway as it is now, ourselves included; 0: none.
 static uint16_t room_gateway(const struct sl_session *session, const struct sl_session_config *config,
 			     const struct sl_session_status *status)
@@ -101,7 +96,7 @@ int sl_report_status(json_t *status, const struct sl_session *session, const str
 	if (now.relay.len != 0)
 		sl_addr_format(&now.relay, address);
 
-	rc |= put(status, "role", json_string(role_name(config->role)));
+	rc |= put(status, "role", json_string(sl_role_name(config->role)));
 	rc |= put(status, "room", json_string(config->room));
 	rc |= put(status, "relay",
 		  json_sprintf(strchr(config->relay.name, ':') != NULL ? "[%s]:%u" : "%s:%u",
@@ -166,7 +161,7 @@ static json_t *peer_json(const struct sl_session_peer *peer, const char *room, u
 
 	rc |= put(out, "id", sl_json_number(peer->id));
 	rc |= put(out, "room", json_string(room));
-	rc |= put(out, "role", json_string(role_name(peer->role)));
+	rc |= put(out, "role", json_string(sl_role_name(peer->role)));
 	rc |= put(out, "mac", client ? json_string(sl_mac_format(&peer->mac, mac)) : json_null());
 	rc |= put(out, "address", json_null());
 	rc |= put(out, "agent", json_null());

@@ -32,7 +32,6 @@ struct sl_session_welcome {
 	size_t mtu;       // effective TAP MTU
 	size_t budget;    // agreed datagram budget
 	uint16_t gateway; // 0: none
-	unsigned features;
 };
 
 struct sl_session_ops {

@@ -81,7 +81,7 @@ static void send_hello(struct sl_session *s)
 	}
 	s->hello_sent = true;
 	sl_debug(s->env->log, s->config.scope, "hello sent, budget %zu", s->hello_budget);
-	s->env->ops->timer_set(s->timer, s->env->now_ns + HELLO_WAIT);
+	session_timer(s, HELLO_WAIT);
 }
 
 void control_established(struct sl_session *s)
@@ -107,7 +107,7 @@ void control_timer(struct sl_session *s)
 	    s->env->now_ns - s->since_ns >= s->pmtu_wait_ns)
 		send_hello(s);
 	else
-		s->env->ops->timer_set(s->timer, s->env->now_ns + PMTU_POLL);
+		session_timer(s, PMTU_POLL);
 }
 
 static void on_welcome(struct sl_session *s, const struct sl_msg *msg)
@@ -132,7 +132,6 @@ static void on_welcome(struct sl_session *s, const struct sl_msg *msg)
 		.mtu = msg->welcome.effective_tap_mtu,
 		.budget = msg->welcome.max_datagram_size,
 		.gateway = msg->welcome.gateway,
-		.features = msg->welcome.features,
 	};
 	session_enter(s, SL_SESSION_JOINED);
 	s->env->ops->timer_set(s->timer, SL_TIME_NEVER);

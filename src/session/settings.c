@@ -110,7 +110,7 @@ int sl_endpoint_session_config(const struct sl_endpoint_settings *settings, enum
 	memset(out, 0, sizeof(*out));
 	*tls = NULL;
 	out->role = role;
-	out->scope = role == SL_ROLE_GATEWAY ? "gateway" : "client";
+	out->scope = sl_role_name(role);
 
 	if (sl_host_parse(settings->relay, &out->relay, &why) != SL_OK)
 		return sl_fail(error, SL_ERR_INVALID, "relay: %s", why.text);

@@ -5,25 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The bytes of the UTF-8 character at `p` (0: it is none) and its number.
-static size_t character(const unsigned char *p, uint32_t *out)
+#include "common/utf8.h"
+
+// The number of the UTF-8 character of `len` bytes.
+static uint32_t character(const unsigned char *p, size_t len)
 {
-	size_t len = p[0] < 0x80   ? 1
-		     : p[0] < 0xc2 ? 0
-		     : p[0] < 0xe0 ? 2
-		     : p[0] < 0xf0 ? 3
-		     : p[0] < 0xf5 ? 4
-				   : 0;
 	uint32_t code = len > 1 ? p[0] & (0x7fu >> len) : p[0];
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
+	for (size_t i = 1; i < len; i++)
 		code = code << 6 | (p[i] & 0x3f);
-	}
-	bool overlong = code < (len < 3 ? 0 : len == 3 ? 0x800u : 0x10000u);
-	bool surrogate = code >= 0xd800 && code <= 0xdfff;
-	*out = code;
-	return overlong || surrogate || code > 0x10ffff ? 0 : len;
+	return code;
 }
 
 // A control, or a character that turns the text's direction.
@@ -36,9 +26,8 @@ static bool hostile(uint32_t code)
 void ctl_put_text(FILE *out, const char *text)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p;) {
-		uint32_t code = 0;
-		size_t len = character(p, &code);
-		bool escape = len == 0 || hostile(code);
+		size_t len = sl_utf8_length((const char *)p);
+		bool escape = len == 0 || hostile(character(p, len));
 		for (len = len ? len : 1; len > 0; len--, p++) {
 			if (escape)
 				fprintf(out, "\\x%02x", *p);
