@@ -81,7 +81,6 @@ class Daemon:
         self.process = None
         self.notify = None
         self.notes = []  # (time, "READY=1"), in the order of arrival, of this run
-        self.started = 0.0
         self.shown = 0  # lines of the log that a test has printed already
         party.daemons.append(self)
 
@@ -100,7 +99,6 @@ class Daemon:
         self.notify.bind(path)
         # Read at all times, as systemd does: a full socket would hold the daemon up.
         threading.Thread(target=_read_notes, args=(self.notify, self.notes), daemon=True).start()
-        self.started = time.monotonic()
         with open(self.log_path, "ab") as log:
             self.process = self.party.spaces[self.role].popen(
                 [program(f"softlan-{self.kind}"), "-c", self.config, *args], stdout=log, stderr=log,

@@ -144,9 +144,6 @@ class Namespace:
             return False
         return True
 
-    def ip(self, words):
-        return self.run(["ip"] + words.split())
-
     def ip_json(self, words):
         return json.loads(self.run(["ip", "-json"] + words.split()) or "[]")
 

@@ -1,6 +1,5 @@
 #include "client/clientd.h"
 
-#include <arpa/inet.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>

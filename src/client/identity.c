@@ -128,11 +128,7 @@ static int write_file(const char *file, const struct sl_mac *mac, struct sl_erro
 	if (fd < 0)
 		return cannot_write(file, error);
 	len = snprintf(text, sizeof text, "{\"mac\":\"%s\"}\n", sl_mac_format(mac, mac_text));
-	if (write(fd, text, (size_t)len) != len || fsync(fd) != 0) {
-		result = cannot_write(file, error);
-		goto out;
-	}
-	if (rename(path, file) != 0) {
+	if (write(fd, text, (size_t)len) != len || fsync(fd) != 0 || rename(path, file) != 0) {
 		result = cannot_write(file, error);
 		goto out;
 	}

@@ -213,13 +213,12 @@ static void unpin(struct route_guard *guard)
 
 static bool relay_host(const struct sl_addr *relay, struct prefix *out)
 {
-	if (relay->sa.sa_family == AF_INET)
-		return prefix_set(out, AF_INET, &relay->in.sin_addr, 4, 32);
-	if (relay->sa.sa_family != AF_INET6)
-		return false;
-	if (IN6_IS_ADDR_V4MAPPED(&relay->in6.sin6_addr))
-		return prefix_set(out, AF_INET, &relay->in6.sin6_addr.s6_addr[12], 4, 32);
-	return prefix_set(out, AF_INET6, &relay->in6.sin6_addr, 16, 128);
+	struct sl_addr plain;
+
+	sl_addr_unmap(relay, &plain);
+	if (plain.sa.sa_family == AF_INET)
+		return prefix_set(out, AF_INET, &plain.in.sin_addr, 4, 32);
+	return plain.sa.sa_family == AF_INET6 && prefix_set(out, AF_INET6, &plain.in6.sin6_addr, 16, 128);
 }
 
 static void hop_texts(const struct route_hop *hop, struct route_guard_status *out)

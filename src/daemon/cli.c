@@ -24,12 +24,6 @@ static int cli_set(const struct sl_daemon *daemon, struct cli *cli, void *scratc
 	return SL_OK;
 }
 
-static bool is_setting(const struct sl_daemon *daemon, void *scratch, const char *name)
-{
-	struct sl_error ignored;
-	return sl_options_set(daemon->options, scratch, name, "", &ignored) != SL_ERR_NOT_FOUND;
-}
-
 // One long option; *used is set when its value is the next argument.
 static int cli_long(const struct sl_daemon *daemon, struct cli *cli, void *scratch, const char *arg,
 		    const char *next, bool *used, struct sl_error *error)
@@ -65,7 +59,7 @@ static int cli_long(const struct sl_daemon *daemon, struct cli *cli, void *scrat
 		return SL_OK;
 	}
 	bool config = strcmp(name, "config") == 0;
-	if (!config && !is_setting(daemon, scratch, name))
+	if (!config && !option_by_cli_name(daemon->options, name))
 		return sl_fail(error, SL_ERR_INVALID, "unknown option --%s" SEE_HELP, name);
 	const char *value = equals ? equals + 1 : next;
 	if (!value)

@@ -403,9 +403,7 @@ bool conf_source_duplicate(const struct conf_source *source, unsigned text_line,
 		while (p < stop) {
 			bool name = state == CONF_NORMAL && (isalpha((unsigned char)*p) || *p == '*');
 			const char *next = next_token(&state, p, stop);
-			const char *after = next;
-			while (after < stop && (*after == ' ' || *after == '\t'))
-				after++;
+			const char *after = skip_blanks(next, stop);
 			size_t len = (size_t)(next - p);
 			if (line == text_line && name && after < stop && (*after == '=' || *after == ':') &&
 			    count < 32 && len < sizeof(names[0]) && len < key_size) {

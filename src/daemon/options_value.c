@@ -135,13 +135,19 @@ static bool same_name(const char *key, const char *given)
 	return *key == *given;
 }
 
-int sl_options_set(const struct sl_option *table, void *config, const char *name, const char *value,
-		   struct sl_error *error)
+const struct sl_option *option_by_cli_name(const struct sl_option *table, const char *name)
 {
 	const struct sl_option *option = table;
 	while (option->name && !(option->cli && same_name(option_last_part(option), name)))
 		option++;
-	if (!option->name)
+	return option->name ? option : NULL;
+}
+
+int sl_options_set(const struct sl_option *table, void *config, const char *name, const char *value,
+		   struct sl_error *error)
+{
+	const struct sl_option *option = option_by_cli_name(table, name);
+	if (!option)
 		return sl_fail(error, SL_ERR_NOT_FOUND, "unknown option --%s", name);
 
 	char expected[256];

@@ -12,6 +12,8 @@ static inline const void *option_field_const(const struct sl_option *option, con
 	return (const char *)config + option->offset;
 }
 
+// The setting that the command line names, '-' for '_' allowed; NULL: there is none.
+const struct sl_option *option_by_cli_name(const struct sl_option *table, const char *name);
 // The part of the name after its last dot.
 const char *option_last_part(const struct sl_option *option);
 // "expected an integer from 1 to 65535" and so on, for errors and help.

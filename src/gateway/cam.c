@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/bytes.h"
 #include "obs/framelog.h"
 
 static const uint8_t group_address[SL_MAC_LEN] = {0x03, 0x53, 0x4c, 0x43, 0x41, 0x4d}; // locally administered
@@ -9,13 +10,12 @@ static const char payload[] = "softlan: source address for the switches";       
 
 _Static_assert(SL_ETH_HEADER + sizeof(payload) <= CAM_FRAME_LEN, "the text fits");
 
-void cam_build(uint8_t out[static CAM_FRAME_LEN], const struct sl_mac *mac)
+static void build(uint8_t out[static CAM_FRAME_LEN], const struct sl_mac *mac)
 {
 	memset(out, 0, CAM_FRAME_LEN);
 	memcpy(out, group_address, SL_MAC_LEN);
 	memcpy(out + SL_MAC_LEN, mac->b, SL_MAC_LEN);
-	out[12] = 0x88;
-	out[13] = 0xb5;
+	sl_put16(out + 12, 0x88b5);
 	memcpy(out + SL_ETH_HEADER, payload, sizeof(payload));
 }
 
@@ -26,7 +26,7 @@ static void refresh(struct cam *cam, const struct sl_session_peer *peer, const c
 
 	if (peer->role != SL_ROLE_CLIENT)
 		return;
-	cam_build(frame, &peer->mac);
+	build(frame, &peer->mac);
 	if (sl_port_send(cam->port, frame, sizeof(frame)) != SL_OK)
 		return; // the port has counted it
 	cam->frames++;
@@ -70,9 +70,7 @@ int cam_init(struct cam *cam, struct sl_env *env, const char *room, uint64_t int
 
 void cam_fini(struct cam *cam)
 {
-	if (cam->timer != NULL)
-		cam->env->ops->timer_free(cam->timer);
-	cam->timer = NULL;
+	cam->env->ops->timer_free(cam->timer);
 }
 
 void cam_attach(struct cam *cam, struct sl_session *session, struct sl_port *port)

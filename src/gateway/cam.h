@@ -29,4 +29,3 @@ void cam_attach(struct cam *cam, struct sl_session *session, struct sl_port *por
 void cam_start(struct cam *cam); // at welcome: from now on, every interval
 void cam_stop(struct cam *cam);
 void cam_joined(struct cam *cam, const struct sl_session_peer *peer); // at once
-void cam_build(uint8_t out[static CAM_FRAME_LEN], const struct sl_mac *mac);

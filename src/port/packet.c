@@ -11,7 +11,6 @@
 
 #include "port/packet_priv.h"
 
-#define SCOPE "port"
 #define SOCKET_BUFFER (8 * 1024 * 1024) // the kernel accounts a small frame with some 700 bytes
 #define WATCH_NS (500 * SL_NS_PER_MS)
 

@@ -11,6 +11,8 @@
 #include "port/frames.h"
 #include "port/port.h"
 
+#define SCOPE "port" // in the log
+
 // One read takes a whole super-frame: 64 KiB of IP packet, an Ethernet header, two tags.
 #define PACKET_FRAME_MAX (65536 + 14 + 8)
 // Before the bytes of a read: room to move the MAC addresses back when a VLAN tag is put in.

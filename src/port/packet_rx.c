@@ -4,9 +4,9 @@
 #include <linux/if_ether.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "proto/eth.h"
 
-#define SCOPE "port"
 #define TAG_LEN 4
 
 void packet_rx_init(struct packet *packet)
@@ -46,10 +46,8 @@ static uint8_t *insert_tag(uint8_t *frame, const struct tpacket_auxdata *aux)
 	if ((aux->tp_status & TP_STATUS_VLAN_TPID_VALID) != 0 && aux->tp_vlan_tpid != 0)
 		tpid = aux->tp_vlan_tpid;
 	memmove(start, frame, 2 * SL_MAC_LEN);
-	start[12] = (uint8_t)(tpid >> 8);
-	start[13] = (uint8_t)tpid;
-	start[14] = (uint8_t)(aux->tp_vlan_tci >> 8);
-	start[15] = (uint8_t)aux->tp_vlan_tci;
+	sl_put16(start + 12, tpid);
+	sl_put16(start + 14, aux->tp_vlan_tci);
 	return start;
 }
 

@@ -5,8 +5,6 @@
 
 #include "proto/eth.h"
 
-#define SCOPE "port"
-
 int packet_send(struct sl_port *port, const uint8_t *frame, size_t len)
 {
 	struct packet *packet = (struct packet *)port;

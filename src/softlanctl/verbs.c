@@ -5,12 +5,12 @@
 #include "softlanctl/print.h"
 
 const struct ctl_verb ctl_verbs[] = {
-	{"status", "", 0, CTL_ALL, "How the daemon is, in sentences", ctl_print_status},
-	{"rooms", "[CODE]", 1, CTL_ALL, "The rooms (gateway and client: their own)", ctl_print_rooms},
-	{"peers", "[CODE]", 1, CTL_ALL, "The peers, of all rooms or of one", ctl_print_peers},
-	{"stats", "", 0, CTL_ALL, "Every counter", ctl_print_stats},
-	{"help", "", 0, CTL_ALL, "This list", NULL},
-	{NULL, NULL, 0, 0, NULL, NULL},
+	{"status", "", 0, "How the daemon is, in sentences", ctl_print_status},
+	{"rooms", "[CODE]", 1, "The rooms (gateway and client: their own)", ctl_print_rooms},
+	{"peers", "[CODE]", 1, "The peers, of all rooms or of one", ctl_print_peers},
+	{"stats", "", 0, "Every counter", ctl_print_stats},
+	{"help", "", 0, "This list", NULL},
+	{NULL, NULL, 0, NULL, NULL},
 };
 
 const struct ctl_verb *ctl_verb_find(const char *name)
@@ -26,11 +26,6 @@ void ctl_verbs_help(FILE *out)
 	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++) {
 		char text[64];
 		snprintf(text, sizeof(text), "%s %s", verb->name, verb->args);
-		fprintf(out, "  %-16s %s", text, verb->help);
-		if (verb->daemons != CTL_ALL)
-			fprintf(out, " (%s%s%s)", verb->daemons & CTL_RELAY ? " relay" : "",
-				verb->daemons & CTL_GATEWAY ? " gateway" : "",
-				verb->daemons & CTL_CLIENT ? " client" : "");
-		fputc('\n', out);
+		fprintf(out, "  %-16s %s\n", text, verb->help);
 	}
 }

@@ -4,16 +4,10 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#define CTL_RELAY 1u
-#define CTL_GATEWAY 2u
-#define CTL_CLIENT 4u
-#define CTL_ALL (CTL_RELAY | CTL_GATEWAY | CTL_CLIENT)
-
 struct ctl_verb {
 	const char *name;
 	const char *args; // for help: "[CODE]"
 	int max_args;
-	unsigned daemons; // that have it, for help
 	const char *help;
 	int (*print)(FILE *out, const json_t *document); // NULL: softlanctl's own verb
 };

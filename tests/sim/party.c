@@ -200,7 +200,6 @@ static int port_send(struct sl_port *port, const uint8_t *frame, size_t len)
 	if (m->seen[from][number]++)
 		fail_msg("frame %u from %u came twice to %u", number, from, m->number);
 	m->received[from]++;
-	m->last_frame_ns = sim_now(m->party->sim);
 	return SL_OK;
 }
 

@@ -46,7 +46,6 @@ struct party_member {
 	// What came out of the port: by sender and number.
 	size_t received[PARTY_MEMBERS];
 	uint8_t seen[PARTY_MEMBERS][PARTY_NUMBERS];
-	uint64_t last_frame_ns;
 };
 
 struct party_options {

@@ -55,7 +55,6 @@ struct sl_sim {
 	sim_tap_fn tap;
 	void *tap_arg;
 	uint64_t trace_hash, trace_lines;
-	FILE *trace_file;
 };
 
 void sim_event_set(struct sl_sim *sim, struct sim_event *event, uint64_t at_ns);

@@ -416,11 +416,6 @@ uint64_t sim_now(const struct sl_sim *sim)
 	return sim->now_ns;
 }
 
-uint64_t sim_random(struct sl_sim *sim)
-{
-	return sim_rng_next(&sim->rng);
-}
-
 uint64_t sim_trace_hash(const struct sl_sim *sim)
 {
 	return sim->trace_hash;
@@ -429,9 +424,4 @@ uint64_t sim_trace_hash(const struct sl_sim *sim)
 uint64_t sim_trace_lines(const struct sl_sim *sim)
 {
 	return sim->trace_lines;
-}
-
-void sim_trace_to(struct sl_sim *sim, FILE *file)
-{
-	sim->trace_file = file;
 }

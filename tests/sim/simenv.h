@@ -39,7 +39,6 @@ struct sim_link {
 };
 #define SIM_LINK_DEFAULT ((struct sim_link){.delay_ns = SL_NS_PER_MS, .mtu = 1500})
 void sim_link_set(struct sl_sim *sim, struct sl_env *from, struct sl_env *to, struct sim_link link);
-void sim_link_set_both(struct sl_sim *sim, struct sl_env *a, struct sl_env *b, struct sim_link link);
 
 enum sim_fate { SIM_DELIVERED, SIM_LOST, SIM_TOO_LARGE, SIM_QUEUE_FULL, SIM_FATES };
 struct sim_link_stats {
@@ -61,8 +60,6 @@ void sim_run_for(struct sl_sim *sim, uint64_t ns);
 bool sim_run_while(struct sl_sim *sim, bool (*more)(void *arg), void *arg, uint64_t limit_ns);
 
 // The trace, one line for each datagram sent (time, from, to, length, fate) and each one that found
-// no socket: a hash of it, and the lines themselves when they go to a file as well.
+// no socket: a hash of it, and how many lines it has.
 uint64_t sim_trace_hash(const struct sl_sim *sim);
 uint64_t sim_trace_lines(const struct sl_sim *sim);
-void sim_trace_to(struct sl_sim *sim, FILE *file);
-uint64_t sim_random(struct sl_sim *sim); // of the simulation's own generator, for the test's choices

@@ -49,8 +49,6 @@ static void trace(struct sl_sim *sim, const struct sl_addr *from, const struct s
 	for (int i = 0; i < n; i++)
 		sim->trace_hash = (sim->trace_hash ^ (uint8_t)line[i]) * UINT64_C(0x100000001b3);
 	sim->trace_lines++;
-	if (sim->trace_file)
-		fputs(line, sim->trace_file);
 }
 
 static bool same_ip(const struct sl_addr *a, const struct sl_addr *b)
@@ -167,12 +165,6 @@ void sim_link_set(struct sl_sim *sim, struct sl_env *from, struct sl_env *to, st
 {
 	sim->paths[sim_host_index((struct sim_host *)from)][sim_host_index((struct sim_host *)to)].link =
 		link;
-}
-
-void sim_link_set_both(struct sl_sim *sim, struct sl_env *a, struct sl_env *b, struct sim_link link)
-{
-	sim_link_set(sim, a, b, link);
-	sim_link_set(sim, b, a, link);
 }
 
 void sim_link_stats(struct sl_sim *sim, struct sl_env *from, struct sl_env *to, struct sim_link_stats *out)

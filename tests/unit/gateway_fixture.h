@@ -30,7 +30,6 @@ struct sl_session {
 	struct sl_counters counters;
 	unsigned sent;
 	uint8_t last[2048];
-	size_t last_len;
 	struct sl_session_peer *last_destination;
 	enum sl_drop refuse; // what sending answers
 };
@@ -45,7 +44,7 @@ struct fixture {
 
 	struct sl_session session;
 	struct sl_port port;
-	unsigned injected, flushes, flushed;
+	unsigned injected, flushed;
 	uint8_t frames[16][2048];
 	size_t lens[16];
 
@@ -65,7 +64,6 @@ enum sl_drop sl_session_send(struct sl_session *session, const uint8_t *frame, s
 		return session->refuse;
 	}
 	session->sent++;
-	session->last_len = len;
 	memcpy(session->last, frame, len);
 	session->last_destination = destination;
 	session->counters.tx_frames++;
@@ -168,7 +166,6 @@ static void port_flush(struct sl_port *port)
 {
 	struct fixture *f = of_port(port);
 
-	f->flushes++;
 	f->flushed = f->injected;
 }
 
@@ -262,7 +259,7 @@ static int setup_joined(void **state)
 	f = *state;
 	join(f);
 	add_peer(f, 2, SL_ROLE_CLIENT, &alice);
-	f->injected = f->flushes = f->flushed = 0;
+	f->injected = f->flushed = 0;
 	return 0;
 }
 
@@ -288,11 +285,7 @@ static uint8_t *make(uint8_t *out, const struct sl_mac *dst, const struct sl_mac
 
 static uint64_t dropped(const struct fixture *f)
 {
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < SL_DROP_COUNT; i++)
-		sum += f->session.counters.drops[i];
-	return sum;
+	return sl_counters_dropped(&f->session.counters);
 }
 
 static struct sl_gateway_stats stats(const struct fixture *f)

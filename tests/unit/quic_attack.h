@@ -21,9 +21,7 @@
 #define CLIENTS 80
 #define CAPTURES 400
 
-struct world;
 struct side {
-	struct world *world;
 	struct sl_quic *quic; // a client's
 	struct sl_conn *conn;
 	bool open;
@@ -64,7 +62,6 @@ struct world {
 	struct proxy proxy;
 	bool (*done)(struct world *);
 	struct sl_timer *poll, *limit;
-	uint64_t deadline;
 	bool timed_out;
 	uint64_t expected;
 };

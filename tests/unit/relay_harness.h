@@ -49,7 +49,7 @@ struct sl_conn {
 	int datagram_rc;
 	struct sent sent[DATAGRAMS_MAX];
 	size_t sent_count;
-	bool close_called, gone;
+	bool close_called;
 	uint64_t close_code;
 	char close_text[256];
 };
@@ -288,7 +288,6 @@ static inline void conn_closed(struct sl_conn *conn, enum sl_close_cause cause)
 {
 	struct sl_closed why = {.cause = cause};
 
-	conn->gone = true;
 	conn->h->ops.closed(conn->h->ops.arg, conn, conn->user, &why);
 }
 

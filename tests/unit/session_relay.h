@@ -56,7 +56,6 @@ struct world {
 	char events[256];
 	uint8_t frames[64]; // first bytes of the frames, in order
 	size_t frame_count, batches;
-	uint16_t frame_peer;
 	char left_reason[SL_REASON_MAX + 1], sentence[512];
 	bool ended_null;
 	uint64_t retry_ns, joined_ns;
@@ -238,7 +237,6 @@ static inline void on_frame(void *arg, struct sl_session_peer *peer, const uint8
 	assert_int_equal(len, 64);
 	assert_true(w->frame_count < sizeof w->frames);
 	w->frames[w->frame_count++] = frame[0];
-	w->frame_peer = peer->id;
 	sl_session_count_rx(w->session, peer, len, w->verdict);
 }
 

@@ -52,6 +52,17 @@ static unsigned removal_ms(struct net *net, const char *command)
 	return (unsigned)((clock_ns() - start) / SL_NS_PER_MS);
 }
 
+// The machine, with the party's network on its TAP.
+static void net_party(struct net *net, struct ns *ns)
+{
+	struct sl_error error = {0};
+
+	net_open(net, ns);
+	assert_true(prefix_parse("10.9.0.5/24", &net->config.address));
+	net_start(net);
+	assert_int_equal(tap_net_up(net->net, 1382, &error), SL_OK);
+}
+
 // LIN-4: within 100 ms, whatever the family, the table and the form; the machine's own stays.
 static void test_lin4_default_routes_are_removed(void **state)
 {
@@ -72,13 +83,9 @@ static void test_lin4_default_routes_are_removed(void **state)
 		"ip route append default via 10.9.0.1 dev " TAP,
 	};
 	struct net net;
-	struct sl_error error = {0};
 	unsigned worst = 0;
 
-	net_open(&net, NS_OR_SKIP(state));
-	assert_true(prefix_parse("10.9.0.5/24", &net.config.address));
-	net_start(&net);
-	assert_int_equal(tap_net_up(net.net, 1382, &error), SL_OK);
+	net_party(&net, NS_OR_SKIP(state));
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
 		unsigned ms = removal_ms(&net, commands[i]);
 		if (ms > worst)
@@ -100,12 +107,8 @@ static void test_lin4_default_routes_are_removed(void **state)
 static void test_lin4_mixed_multipath(void **state)
 {
 	struct net net;
-	struct sl_error error = {0};
 
-	net_open(&net, NS_OR_SKIP(state));
-	assert_true(prefix_parse("10.9.0.5/24", &net.config.address));
-	net_start(&net);
-	assert_int_equal(tap_net_up(net.net, 1382, &error), SL_OK);
+	net_party(&net, NS_OR_SKIP(state));
 	removal_ms(&net, "ip route add default metric 60 nexthop via 10.9.0.1 dev " TAP
 			 " nexthop via 192.0.2.2 dev " ETH);
 	assert_false(shows(TAP, "ip route show default"));
@@ -120,12 +123,8 @@ static void test_lin4_mixed_multipath(void **state)
 static void test_lin4_replaced_default_is_restored(void **state)
 {
 	struct net net;
-	struct sl_error error = {0};
 
-	net_open(&net, NS_OR_SKIP(state));
-	assert_true(prefix_parse("10.9.0.5/24", &net.config.address));
-	net_start(&net);
-	assert_int_equal(tap_net_up(net.net, 1382, &error), SL_OK);
+	net_party(&net, NS_OR_SKIP(state));
 	removal_ms(&net, "ip route replace default via 10.9.0.1 dev " TAP);
 	assert_false(shows(TAP, "ip route show default"));
 	assert_true(shows("default via 192.0.2.1 dev " ETH, "ip route show default"));
@@ -326,12 +325,8 @@ static void test_lin4_pin_is_kept_after_a_move(void **state)
 static void test_lin4_lost_events(void **state)
 {
 	struct net net;
-	struct sl_error error = {0};
 
-	net_open(&net, NS_OR_SKIP(state));
-	assert_true(prefix_parse("10.9.0.5/24", &net.config.address));
-	net_start(&net);
-	assert_int_equal(tap_net_up(net.net, 1382, &error), SL_OK);
+	net_party(&net, NS_OR_SKIP(state));
 	assert_int_equal(sh("ip route add 198.51.100.0/24 via 192.0.2.1 dev " ETH
 			    " && ip route del default && ip -6 route del default"),
 			 0);
@@ -358,12 +353,8 @@ static void test_lin4_nexthop_objects(void **state)
 		"ip -6 route add default nhid 20 metric 53",
 	};
 	struct net net;
-	struct sl_error error = {0};
 
-	net_open(&net, NS_OR_SKIP(state));
-	assert_true(prefix_parse("10.9.0.5/24", &net.config.address));
-	net_start(&net);
-	assert_int_equal(tap_net_up(net.net, 1382, &error), SL_OK);
+	net_party(&net, NS_OR_SKIP(state));
 	assert_int_equal(
 		sh("ip nexthop add id 1 via 10.9.0.1 dev " TAP
 		   " && ip nexthop add id 11 via 10.9.0.2 dev " TAP " && ip nexthop add id 10 group 1/11"

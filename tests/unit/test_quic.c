@@ -16,7 +16,6 @@
 #include "quic/quic.h"
 
 struct side {
-	struct world *world;
 	struct sl_conn *conn;
 	bool open, ended, finished, drained;
 	struct sl_closed closed;

@@ -21,7 +21,7 @@ struct end {
 	struct fixture *f;
 	struct sl_udp *udp;
 	struct sl_addr addr;
-	size_t got, bytes, trains, batches;
+	size_t got, bytes, trains;
 	size_t len[MAX_GOT];
 	uint32_t number[MAX_GOT]; // the datagram's first four bytes
 	uint8_t ecn;
@@ -116,7 +116,6 @@ UNUSED static void on_recv(void *arg, const struct sl_udp_rx *batch, size_t coun
 {
 	struct end *end = arg;
 
-	end->batches++;
 	if (end->close_in_recv) {
 		end->f->env->ops->udp_close(end->udp);
 		end->udp = NULL;
