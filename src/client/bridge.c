@@ -67,9 +67,9 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 		.mtu = bridge->member.mtu,
 	};
 	struct sl_session_peer *destination = NULL;
-	struct sl_eth eth;
-	enum sl_drop verdict = sl_filter_check(frame, len, &input, &eth);
-	bool group = sl_mac_is_multicast(&eth.dst);
+	struct sl_view view;
+	enum sl_drop verdict = sl_filter_check(frame, len, &input, &view);
+	bool group = sl_mac_is_multicast(&view.eth.dst);
 
 	if (malformed)
 		verdict = SL_DROP_MALFORMED;
@@ -77,7 +77,7 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 		bridge->stats.offline++;
 	if (verdict == SL_DROP_NONE) {
 		if (!group)
-			destination = sl_session_peer_by_mac(bridge->session, &eth.dst);
+			destination = sl_session_peer_by_mac(bridge->session, &view.eth.dst);
 		verdict =
 			sl_session_send(bridge->session, frame, len, destination); // counts, unknown_peer too
 		if (verdict == SL_DROP_NONE && group)
@@ -85,7 +85,7 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 	} else {
 		sl_session_count_drop(bridge->session, verdict);
 	}
-	log_verdict(bridge, "tap_to_relay", bridge->member.peer_id, &eth, len, verdict);
+	log_verdict(bridge, "tap_to_relay", bridge->member.peer_id, &view.eth, len, verdict);
 }
 
 static void tap_receive(void *arg, const uint8_t *frame, size_t len)
@@ -108,7 +108,7 @@ static void tap_batch_end(void *arg)
 // ---- relay -> TAP ----
 
 static enum sl_drop judge(const struct sl_client_bridge *bridge, const struct sl_session_peer *peer,
-			  const uint8_t *frame, size_t len, struct sl_eth *eth)
+			  const uint8_t *frame, size_t len, struct sl_view *view)
 {
 	bool client = peer->role == SL_ROLE_CLIENT;
 	struct sl_filter_input input = {
@@ -116,13 +116,13 @@ static enum sl_drop judge(const struct sl_client_bridge *bridge, const struct sl
 		.announced = client ? &peer->mac : NULL,
 		.mtu = bridge->member.mtu,
 	};
-	enum sl_drop verdict = sl_filter_check(frame, len, &input, eth);
+	enum sl_drop verdict = sl_filter_check(frame, len, &input, view);
 
 	if (verdict != SL_DROP_NONE)
 		return verdict;
-	if (sl_mac_equal(&eth->src, &bridge->mac))
+	if (sl_mac_equal(&view->eth.src, &bridge->mac))
 		return SL_DROP_REFLECTED; // our own frame: a loop on the LAN, or a MAC in use twice
-	if (!sl_mac_is_multicast(&eth->dst) && !sl_mac_equal(&eth->dst, &bridge->mac))
+	if (!sl_mac_is_multicast(&view->eth.dst) && !sl_mac_equal(&view->eth.dst, &bridge->mac))
 		return SL_DROP_MISDIRECTED;
 	return SL_DROP_NONE;
 }
@@ -130,17 +130,17 @@ static enum sl_drop judge(const struct sl_client_bridge *bridge, const struct sl
 static void relay_frame(void *arg, struct sl_session_peer *peer, const uint8_t *frame, size_t len)
 {
 	struct sl_client_bridge *bridge = arg;
-	struct sl_eth eth;
-	enum sl_drop verdict = judge(bridge, peer, frame, len, &eth);
+	struct sl_view view;
+	enum sl_drop verdict = judge(bridge, peer, frame, len, &view);
 
 	if (verdict == SL_DROP_NONE) {
-		if (sl_mac_is_multicast(&eth.dst))
+		if (sl_mac_is_multicast(&view.eth.dst))
 			bridge->stats.group_in++;
 		// A frame the system then refuses is in the port's tx_drops: the tunnel has delivered it.
 		(void)sl_port_send(bridge->port, frame, len);
 	}
 	sl_session_count_rx(bridge->session, peer, len, verdict);
-	log_verdict(bridge, "relay_to_tap", peer->id, &eth, len, verdict);
+	log_verdict(bridge, "relay_to_tap", peer->id, &view.eth, len, verdict);
 }
 
 static void relay_batch_end(void *arg)

@@ -69,6 +69,7 @@ enum sl_msg_type {
 	SL_MSG_PEER_LEFT,
 	SL_MSG_STATS,
 	SL_MSG_DISCONNECT,
+	SL_MSG_NOTICE,
 	SL_MSG_UNKNOWN, // a type this version does not know; its name is in `unknown.type`
 };
 
@@ -114,6 +115,14 @@ struct sl_msg {
 		struct {
 			char reason[SL_REASON_MAX + 1];
 		} disconnect;
+		// Relay -> endpoint: what becomes of the endpoint's frames, and why.
+		struct {
+			enum sl_drop reason; // SL_DROP_NONE: a reason that this version does not know
+			char token[SL_REASON_MAX + 1];
+			char message[SL_MESSAGE_MAX + 1]; // a sentence for people
+			uint64_t frames;                  // dropped for it since the last notice
+			bool isolated;                    // is the endpoint cut off from its room now?
+		} notice;
 		struct {
 			char type[SL_REASON_MAX + 1];
 		} unknown;

@@ -248,13 +248,28 @@ static int decode_stats(const struct reading *r, struct sl_msg *out)
 	return SL_OK;
 }
 
+static int decode_notice(const struct reading *r, struct sl_msg *out)
+{
+	const json_t *isolated = json_object_get(r->root, "isolated");
+	const char *message;
+	if (get_reason(r, out->notice.token) != SL_OK || get_string(r, "message", &message) != SL_OK ||
+	    get_counter(r, "frames", &out->notice.frames) != SL_OK)
+		return SL_ERR_PROTO;
+	if (isolated != NULL && !json_is_boolean(isolated))
+		return wrong(r, "isolated", "true or false");
+	out->notice.reason = sl_drop_from_name(out->notice.token);
+	out->notice.isolated = json_is_true(isolated);
+	ctrl_text_clean(message, out->notice.message, sizeof out->notice.message);
+	return SL_OK;
+}
+
 static int decode_members(const struct reading *r, struct sl_msg *out, bool *bad_room)
 {
 	static const char *const names[] = {
 		[SL_MSG_HELLO] = "hello",           [SL_MSG_WELCOME] = "welcome",
 		[SL_MSG_REJECT] = "reject",         [SL_MSG_PEER_JOINED] = "peer_joined",
 		[SL_MSG_PEER_LEFT] = "peer_left",   [SL_MSG_STATS] = "stats",
-		[SL_MSG_DISCONNECT] = "disconnect",
+		[SL_MSG_DISCONNECT] = "disconnect", [SL_MSG_NOTICE] = "notice",
 	};
 	unsigned i;
 	for (i = 0; i < (unsigned)SL_MSG_UNKNOWN && strcmp(names[i], r->type) != 0; i++)
@@ -275,6 +290,8 @@ static int decode_members(const struct reading *r, struct sl_msg *out, bool *bad
 		return decode_stats(r, out);
 	case SL_MSG_DISCONNECT:
 		return get_reason(r, out->disconnect.reason);
+	case SL_MSG_NOTICE:
+		return decode_notice(r, out);
 	case SL_MSG_UNKNOWN:
 		break;
 	}

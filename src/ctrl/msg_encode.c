@@ -135,6 +135,16 @@ static void put_stats(struct writer *w, const struct sl_counters *counters)
 	put(w, w->root, "drops", drops);
 }
 
+static void put_notice(struct writer *w, const struct sl_msg *msg)
+{
+	char clean[SL_MESSAGE_MAX + 1];
+	ctrl_text_clean(msg->notice.message, clean, sizeof clean);
+	put_string(w, "reason", sl_drop_name(msg->notice.reason));
+	put_string(w, "message", clean);
+	put_int(w, w->root, "frames", msg->notice.frames);
+	put(w, w->root, "isolated", json_boolean(msg->notice.isolated));
+}
+
 static int put_message(struct writer *w, const struct sl_msg *msg)
 {
 	switch (msg->type) {
@@ -164,6 +174,10 @@ static int put_message(struct writer *w, const struct sl_msg *msg)
 	case SL_MSG_DISCONNECT:
 		put_string(w, "type", "disconnect");
 		put_reason(w, msg->disconnect.reason);
+		return SL_OK;
+	case SL_MSG_NOTICE:
+		put_string(w, "type", "notice");
+		put_notice(w, msg);
 		return SL_OK;
 	case SL_MSG_UNKNOWN:
 		break;

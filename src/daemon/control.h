@@ -29,6 +29,8 @@ struct sl_control_verb {
 	bool changes; // only for root or the daemon's own user (SO_PEERCRED)
 	// argv[0] is the verb.
 	void (*run)(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply);
+	bool streams; // `watch`: after OK, events follow, one JSON document a line, until the reader closes;
+		      // `run` may refuse, its JSON is not used
 };
 
 #define SL_CONTROL_REQUEST_S 5 // for the whole request line
@@ -41,4 +43,9 @@ int sl_control_open(struct sl_loop *loop, const char *path, const char *group,
 		    struct sl_error *error);
 // Changes what `run` gets as its first argument.
 void sl_control_set_arg(struct sl_control *control, void *arg);
+// Is anybody watching? (struct sl_events)
+bool sl_control_watched(void *control);
+// Gives an event to all who watch; takes it over. A reader that does not read loses events, and is told how
+// many in an event `lost`; it never holds up the daemon.
+void sl_control_publish(void *control, json_t *event);
 void sl_control_close(struct sl_control *control); // removes the socket file; NULL is fine

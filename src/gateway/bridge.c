@@ -80,12 +80,12 @@ static void lan_frame(struct sl_gateway_bridge *bridge, const uint8_t *frame, si
 	struct sl_filter_input input = {.direction = SL_FROM_LAN, .mtu = bridge->member.mtu};
 	struct sl_session_peer *destination;
 	enum relation relation = relate(bridge, frame, len, &destination);
-	struct sl_eth eth;
+	struct sl_view view;
 	enum sl_drop verdict;
 
 	if (relation == UNWANTED)
 		return;
-	verdict = sl_filter_check(frame, len, &input, &eth);
+	verdict = sl_filter_check(frame, len, &input, &view);
 	if (relation == REFLECTED)
 		verdict = SL_DROP_REFLECTED;
 	else if (malformed)
@@ -95,7 +95,7 @@ static void lan_frame(struct sl_gateway_bridge *bridge, const uint8_t *frame, si
 	else
 		sl_session_count_drop(bridge->session, verdict);
 	if (bridge->env->log->frames)
-		log_frame(bridge, "lan_to_relay", bridge->member.peer_id, &eth, len, verdict);
+		log_frame(bridge, "lan_to_relay", bridge->member.peer_id, &view.eth, len, verdict);
 }
 
 static void lan_receive(void *arg, const uint8_t *frame, size_t len)
@@ -126,8 +126,8 @@ static void relay_frame(void *arg, struct sl_session_peer *peer, const uint8_t *
 		.announced = client ? &peer->mac : NULL,
 		.mtu = bridge->member.mtu,
 	};
-	struct sl_eth eth;
-	enum sl_drop verdict = sl_filter_check(frame, len, &input, &eth);
+	struct sl_view view;
+	enum sl_drop verdict = sl_filter_check(frame, len, &input, &view);
 
 	if (!client)
 		verdict = SL_DROP_FORGED_SOURCE; // a room has one gateway, and that is us
@@ -136,7 +136,7 @@ static void relay_frame(void *arg, struct sl_session_peer *peer, const uint8_t *
 		(void)sl_port_send(bridge->port, frame, len);
 	sl_session_count_rx(bridge->session, peer, len, verdict);
 	if (bridge->env->log->frames)
-		log_frame(bridge, "relay_to_lan", peer->id, &eth, len, verdict);
+		log_frame(bridge, "relay_to_lan", peer->id, &view.eth, len, verdict);
 }
 
 static void relay_batch_end(void *arg)

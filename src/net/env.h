@@ -91,8 +91,11 @@ struct sl_env_ops {
 	void (*resolve_cancel)(struct sl_resolve *resolve); // NULL is fine; not after fn was called
 };
 
+struct sl_events; // obs/events.h
+
 struct sl_env {
 	const struct sl_env_ops *ops;
 	struct sl_log *log;
-	uint64_t now_ns; // monotonic
+	struct sl_events *events; // for `softlanctl watch`; NULL: nobody can watch
+	uint64_t now_ns;          // monotonic
 };

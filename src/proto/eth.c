@@ -8,9 +8,10 @@
 #define TAG_BYTES 4
 #define TYPE_OFFSET 12
 
-static bool is_tag(uint16_t type)
+bool sl_eth_is_tag(uint16_t type)
 {
-	return type == SL_ETHERTYPE_VLAN || type == SL_ETHERTYPE_QINQ;
+	return type == SL_ETHERTYPE_VLAN || type == SL_ETHERTYPE_QINQ || type == 0x9100 || type == 0x9200 ||
+	       type == 0x9300;
 }
 
 int sl_eth_parse(const uint8_t *frame, size_t len, struct sl_eth *out)
@@ -27,7 +28,7 @@ int sl_eth_parse(const uint8_t *frame, size_t len, struct sl_eth *out)
 
 	// IEEE 802.1Q section 9: a tag is its ethertype, two bytes of TCI, and then the next ethertype.
 	out->type = sl_get16(frame + at);
-	while (is_tag(out->type)) {
+	while (sl_eth_is_tag(out->type)) {
 		if (out->tags == SL_ETH_MAX_TAGS || len - at < TAG_BYTES + 2)
 			return SL_ERR_INVALID;
 		if (out->tags == 0)

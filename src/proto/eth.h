@@ -22,11 +22,15 @@
 struct sl_eth {
 	struct sl_mac dst, src;
 	uint16_t type;      // the ethertype after all tags, or the 802.3 length if < SL_ETHERTYPE_MIN
-	unsigned tags;      // 802.1Q and 802.1ad tags found
+	unsigned tags;      // found
 	uint16_t outer_tci; // of the first tag, if any
 	const uint8_t *payload;
 	size_t payload_len;
 };
+
+// Is this the type of a VLAN tag: 802.1Q, 802.1ad, or what switches used before that (0x9100, 0x9200,
+// 0x9300)?
+bool sl_eth_is_tag(uint16_t type);
 
 // SL_OK or SL_ERR_INVALID: shorter than a header, a tag cut off, or more than SL_ETH_MAX_TAGS tags.
 // dst, src and type are set as far as the bytes go (zero otherwise), so that a log line can name them.

@@ -17,13 +17,13 @@ void relay_decide(const struct relay_room *room, const struct relay_peer *ingres
 	struct relay_station *station;
 
 	*out = (struct relay_verdict){.targets = RELAY_TO_NONE};
-	out->drop = sl_filter_check(frame, len, &input, &out->eth);
+	out->drop = sl_filter_check(frame, len, &input, &out->view);
 	if (out->drop != SL_DROP_NONE)
 		return;
 
 	if (!remote) {
 		// A client's own frame, sent to the LAN and captured there again: it has been delivered.
-		out->source = relay_stations_find(&room->stations, &out->eth.src, now_ns);
+		out->source = relay_stations_find(&room->stations, &out->view.eth.src, now_ns);
 		if (out->source && out->source->peer) {
 			out->drop = SL_DROP_REFLECTED;
 			return;
@@ -31,13 +31,13 @@ void relay_decide(const struct relay_room *room, const struct relay_peer *ingres
 		out->learn = true;
 	}
 
-	if (sl_mac_is_multicast(&out->eth.dst)) {
+	if (sl_mac_is_multicast(&out->view.eth.dst)) {
 		out->group = true;
 		out->targets = RELAY_TO_OTHERS;
 		return;
 	}
 
-	station = relay_stations_find(&room->stations, &out->eth.dst, now_ns);
+	station = relay_stations_find(&room->stations, &out->view.eth.dst, now_ns);
 	if (station && station->peer) {
 		out->target = station->peer;
 	} else if (remote) {
@@ -178,7 +178,7 @@ void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t l
 		malformed(ingress);
 	} else {
 		relay_decide(room, ingress, overlay.frame, overlay.frame_len, env->now_ns, &verdict);
-		eth = &verdict.eth;
+		eth = &verdict.view.eth;
 		if (verdict.learn)
 			relay_stations_learn(&room->stations, verdict.source, &eth->src, env->now_ns);
 		if (verdict.drop == SL_DROP_NONE) {

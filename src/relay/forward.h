@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "common/counters.h"
-#include "proto/eth.h"
+#include "proto/filter.h"
 #include "relay/room.h"
 
 enum relay_targets {
@@ -23,7 +23,7 @@ struct relay_verdict {
 	bool unknown;                 // unicast to a destination that is neither announced nor learned
 	bool learn;                   // the source MAC is a host's behind the gateway
 	struct relay_station *source; // learn: its station so far, or NULL
-	struct sl_eth eth;
+	struct sl_view view;
 };
 
 // Judges one frame from a member of the room (RELAY-4, RELAY-5, RELAY-6, RELAY-9). Changes nothing.

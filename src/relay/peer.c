@@ -218,6 +218,7 @@ static void later_message(struct relay_peer *peer, const struct sl_msg *msg)
 	case SL_MSG_REJECT:
 	case SL_MSG_PEER_JOINED:
 	case SL_MSG_PEER_LEFT:
+	case SL_MSG_NOTICE:
 		fault(peer, "a message that only a relay may send");
 		break;
 	}

@@ -212,6 +212,7 @@ static void handle_joined(struct sl_session *s, const struct sl_msg *msg)
 	case SL_MSG_DISCONNECT:
 		on_disconnect(s, msg);
 		break;
+	case SL_MSG_NOTICE:
 	case SL_MSG_UNKNOWN:
 		s->unknown_messages++;
 		if (sl_log_every(&s->log_unknown, s->env->now_ns, &suppressed))

@@ -197,8 +197,8 @@ static size_t make(uint8_t *out, const struct sl_mac *dst, const struct sl_mac *
 	memset(out, 0x5a, 14 + payload);
 	memcpy(out, dst->b, 6);
 	memcpy(out + 6, src->b, 6);
-	out[12] = 0x08;
-	out[13] = 0x00;
+	out[12] = 0x88; // local experimental: nothing to judge inside
+	out[13] = 0xb5;
 	return 14 + payload;
 }
 

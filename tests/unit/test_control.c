@@ -68,8 +68,12 @@ static void run_nothing(void *arg, int argc, const char *const *argv, struct sl_
 }
 
 static const struct sl_control_verb verbs[] = {
-	{"echo", false, run_echo}, {"change", true, run_echo},      {"fail", false, run_fail},
-	{"big", false, run_big},   {"nothing", false, run_nothing}, {NULL, false, NULL},
+	{.name = "echo", .changes = false, .run = run_echo},
+	{.name = "change", .changes = true, .run = run_echo},
+	{.name = "fail", .changes = false, .run = run_fail},
+	{.name = "big", .changes = false, .run = run_big},
+	{.name = "nothing", .changes = false, .run = run_nothing},
+	{.name = NULL},
 };
 
 static void timer_stop(void *arg)

@@ -118,7 +118,8 @@ static void run_status(void *arg, int argc, const char *const *argv, struct sl_c
 	json_object_set_new(reply->json, "room", json_string(state->room));
 }
 
-static const struct sl_control_verb verbs[] = {{"status", false, run_status}, {NULL, false, NULL}};
+static const struct sl_control_verb verbs[] = {{.name = "status", .changes = false, .run = run_status},
+					       {.name = NULL}};
 
 static const char *versions(void)
 {
