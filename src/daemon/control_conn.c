@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GREETING "SOFTLAN1"
+#include "daemon/control_request.h"
 
 struct control_conn {
 	struct control_conn_owner *owner;
@@ -133,34 +133,12 @@ static void conn_run(struct control_conn *conn, int argc, const char *const *arg
 // `line` is the request without its newline.
 static void conn_request(struct control_conn *conn, char *line, size_t len)
 {
-	const char *argv[SL_CONTROL_ARGS_MAX];
-	int argc = 0;
-
-	if (len > 0 && line[len - 1] == '\r') // as terminals and telnet send it
-		len--;
-	line[len] = '\0';
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
-			conn_refuse(conn, "usage", "control bytes in the request");
-			return;
-		}
-	}
-	char *save = NULL, *word = strtok_r(line, " ", &save);
-	if (!word || strcmp(word, GREETING) != 0) {
-		conn_refuse(conn, "usage", "expected " GREETING " <verb> [argument…]");
-		return;
-	}
-	while ((word = strtok_r(NULL, " ", &save))) {
-		if (argc == SL_CONTROL_ARGS_MAX) {
-			conn_refuse(conn, "usage", "too many arguments");
-			return;
-		}
-		argv[argc++] = word;
-	}
-	if (argc == 0)
-		conn_refuse(conn, "usage", "expected a verb after " GREETING);
+	struct sl_control_request request;
+	struct sl_error error;
+	if (sl_control_request_parse(line, len, &request, &error) == SL_OK)
+		conn_run(conn, request.argc, request.argv);
 	else
-		conn_run(conn, argc, argv);
+		conn_refuse(conn, "usage", error.text);
 }
 
 static void conn_read(struct control_conn *conn)
