@@ -17,6 +17,9 @@ struct sl_events {
 
 // Is it worth the work of making an event?
 bool sl_events_watched(const struct sl_env *env);
-// `format` and what follows: as for json_pack, an object, of the event's own members: "{s:s, s:i}". Adds
-// `time` (UTC, ISO 8601 with milliseconds) and `event`. Does nothing when nobody watches or memory is out.
+// `format` and what follows: as for json_pack, an object, of the event's own members: "{s:s, s:i}"; no "o",
+// which would leak when nobody watches. Puts `time` (UTC, ISO 8601 with milliseconds) and `event` first. Does
+// nothing when nobody watches, when a text is no UTF-8 or when memory is out.
 void sl_event(struct sl_env *env, const char *name, const char *format, ...);
+// The same with the members in an object, which it takes over (NULL: out of memory, no event).
+void sl_event_members(struct sl_env *env, const char *name, json_t *members);

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-static const char *action_name(enum sl_drop drop)
+const char *sl_framelog_action(enum sl_drop drop)
 {
 	if (drop == SL_DROP_NONE)
 		return "forwarded";
@@ -11,7 +11,7 @@ static const char *action_name(enum sl_drop drop)
 	return sl_drop_is_rate(drop) ? "rate_limited" : "dropped";
 }
 
-void sl_framelog_write(struct sl_log *log, const struct sl_framelog *entry)
+const char *sl_framelog_text(const struct sl_framelog *entry, char out[static SL_FRAMELOG_TEXT])
 {
 	char src[SL_MAC_TEXT], dst[SL_MAC_TEXT];
 	char addresses[96] = "";
@@ -31,8 +31,18 @@ void sl_framelog_write(struct sl_log *log, const struct sl_framelog *entry)
 	}
 	if (reason == NULL && entry->drop != SL_DROP_NONE)
 		reason = sl_drop_name(entry->drop);
-	sl_info(log, entry->scope, "frame, direction %s room %s peer %u%s len %zu action %s%s%s targets %u",
-		entry->direction, entry->room != NULL ? entry->room : "-", entry->peer, addresses,
-		entry->frame_len, action_name(entry->drop), reason != NULL ? " reason=" : "",
-		reason != NULL ? reason : "", entry->targets);
+	snprintf(out, SL_FRAMELOG_TEXT,
+		 "frame, direction %s room %s peer %u%s len %zu action %s%s%s targets %u", entry->direction,
+		 entry->room != NULL ? entry->room : "-", entry->peer, addresses, entry->frame_len,
+		 sl_framelog_action(entry->drop), reason != NULL ? " reason=" : "",
+		 reason != NULL ? reason : "", entry->targets);
+	return out;
+}
+
+void sl_framelog_write(struct sl_log *log, const struct sl_framelog *entry)
+{
+	char text[SL_FRAMELOG_TEXT];
+
+	if (sl_log_on(log, SL_LOG_INFO))
+		sl_info(log, entry->scope, "%s", sl_framelog_text(entry, text));
 }

@@ -24,3 +24,9 @@ struct sl_framelog {
 // action forwarded|filtered|dropped|rate_limited [reason=R] targets N` at info level. Call only
 // when log->frames is set: the check is the caller's, so that no argument is made in vain.
 void sl_framelog_write(struct sl_log *log, const struct sl_framelog *entry);
+
+// The same without scope and level, for other lines about a frame. Returns `out`.
+#define SL_FRAMELOG_TEXT 512
+const char *sl_framelog_text(const struct sl_framelog *entry, char out[static SL_FRAMELOG_TEXT]);
+// "forwarded", "filtered", "rate_limited", "dropped".
+const char *sl_framelog_action(enum sl_drop drop);
