@@ -8,6 +8,7 @@
 struct sl_bucket {
 	uint64_t refill_ns; // up to when tokens have been added; 0: never yet
 	int64_t tokens;     // in thousandths
+	uint32_t rest;      // millionths of a thousandth: no part of a token is lost, whatever the rate
 };
 
 #define SL_BUCKET_RATE_MAX 1000000000000 // tokens a second: 10^12

@@ -95,9 +95,10 @@ static void refuse(struct sl_quic *quic, const struct sl_udp_rx *rx, const ngtcp
 // token.
 static bool may_skip_retry(struct sl_quic *quic)
 {
-	return quic->half_open < HALF_OPEN_RETRY &&
-	       (quic->config.handshakes_per_second == 0 ||
-		sl_bucket_take(&quic->unproved, quic->env->now_ns, quic->config.handshakes_per_second / 2));
+	unsigned all = quic->config.handshakes_per_second; // 0: no limit; of 1, the half is none
+
+	return quic->half_open < HALF_OPEN_RETRY && all != 1 &&
+	       sl_bucket_take(&quic->unproved, quic->env->now_ns, all / 2);
 }
 
 static void new_connection(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len)
@@ -129,8 +130,7 @@ static void new_connection(struct sl_quic *quic, const struct sl_udp_rx *rx, con
 		return;
 	}
 	if (quic->conn_count >= quic->config.max_connections ||
-	    (quic->config.handshakes_per_second != 0 &&
-	     !sl_bucket_take(&quic->handshakes, quic->env->now_ns, quic->config.handshakes_per_second))) {
+	    !sl_bucket_take(&quic->handshakes, quic->env->now_ns, quic->config.handshakes_per_second)) {
 		quic->stats.handshakes_refused++;
 		refuse(quic, rx, &hd, NGTCP2_CONNECTION_REFUSED);
 		return;

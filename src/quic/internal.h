@@ -13,6 +13,7 @@
 #include "quic/compat.h"
 #include "quic/quic.h"
 
+#include "common/bucket.h"
 #include "common/map.h"
 #include "common/queue.h"
 
@@ -114,11 +115,6 @@ struct sl_conn {
 	uint64_t close_rx, close_next;
 };
 
-struct sl_bucket {
-	uint64_t tokens; // in thousandths
-	uint64_t refill_ns;
-};
-
 struct sl_quic {
 	struct sl_env *env;
 	struct sl_quic_config config;
@@ -171,7 +167,6 @@ static inline ngtcp2_path sl_path_of(const struct sl_udp_rx *rx)
 // quic.c
 void sl_quic_mark(struct sl_conn *conn); // the connection has work at the end of the turn
 void sl_quic_turn(struct sl_quic *quic); // does all work that is marked
-bool sl_bucket_take(struct sl_bucket *bucket, uint64_t now_ns, unsigned per_second);
 
 // accept.c
 // `vc` and `rv` (0 or NGTCP2_ERR_VERSION_NEGOTIATION) are what ngtcp2_pkt_decode_version_cid said.

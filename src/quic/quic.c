@@ -3,27 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool sl_bucket_take(struct sl_bucket *bucket, uint64_t now_ns, unsigned per_second)
-{
-	const uint64_t full = (uint64_t)per_second * 1000;
-	uint64_t elapsed = now_ns - bucket->refill_ns;
-	if (elapsed >= SL_NS_PER_S) {
-		bucket->tokens = full;
-		bucket->refill_ns = now_ns;
-	} else {
-		uint64_t more = elapsed * per_second / SL_NS_PER_MS;
-		if (more != 0) {
-			bucket->tokens = bucket->tokens + more > full ? full : bucket->tokens + more;
-			// What is left of this thousandth counts for the next one.
-			bucket->refill_ns += more * SL_NS_PER_MS / per_second;
-		}
-	}
-	if (bucket->tokens < 1000)
-		return false;
-	bucket->tokens -= 1000;
-	return true;
-}
-
 void sl_quic_mark(struct sl_conn *conn)
 {
 	struct sl_quic *quic = conn->quic;
@@ -154,10 +133,9 @@ static int quic_new(struct sl_env *env, const struct sl_quic_config *config, con
 	sl_tls_ref(quic->config.tls);
 	env->ops->random(env, hash_key, sizeof(hash_key));
 	sl_map_init(&quic->cids, hash_key);
-	quic->handshakes = (struct sl_bucket){(uint64_t)config->handshakes_per_second * 1000, env->now_ns};
-	quic->unproved =
-		(struct sl_bucket){(uint64_t)(config->handshakes_per_second / 2) * 1000, env->now_ns};
-	quic->stateless = quic->retries = (struct sl_bucket){100 * 1000, env->now_ns};
+	// Not a whole second's worth at the start: the first call fills the other buckets.
+	quic->stateless = quic->retries =
+		(struct sl_bucket){.refill_ns = env->now_ns, .tokens = INT64_C(100) * 1000};
 
 	quic->arena = malloc(SL_TX_ARENA);
 	quic->kick = env->ops->timer_new(env, on_kick, quic);
