@@ -5,9 +5,13 @@
 //
 // Claims are: an ARP sender address (RFC 826; a probe with sender 0.0.0.0 claims nothing, RFC 5227), the
 // target of a Neighbor Advertisement, and the source of a Neighbor or Router Solicitation that is not :: (RFC
-// 4861 sections 4.1, 4.3, 4.4). Routers are learned from the LAN: the router option of DHCP OFFER and ACK
-// (RFC 2132 section 3.5) and the source of a Router Advertisement with a lifetime. A DHCP ACK for a client
-// (chaddr) gives it the address, whoever claimed it before: leases move.
+// 4861 sections 4.1, 4.3, 4.4). Whoever claims a group address is refused, and a neighbor message that is
+// cut off, or an option in it. A message that only some receivers take is judged as if all did.
+//
+// Routers are learned from the LAN: the router option of DHCP OFFER and ACK (RFC 2132 section 3.5) and the
+// source of a Router Advertisement with a lifetime. A router wins over a client that holds its address. A
+// DHCP ACK for a client (chaddr) gives it the address, whoever claimed it before: leases move. What could
+// come from outside the LAN is not believed: a DHCP answer must be for a client of the room, or a broadcast.
 #pragma once
 
 #include <stdbool.h>
@@ -17,18 +21,20 @@
 #include "common/map.h"
 #include "proto/filter.h"
 
-#define SL_GUARD_ROUTERS_MAX 16
-#define SL_GUARD_CLAIMS_MAX 16 // per client: its oldest claim makes room for a new one
-
 struct sl_guard_owner; // a client
-struct sl_guard_router {
-	uint8_t address[16]; // IPv4 as ::ffff:a.b.c.d
+
+// Addresses, the one that was seen longest ago first: it makes room for a new one. Each is 16 bytes, IPv4 as
+// ::ffff:a.b.c.d.
+#define SL_GUARD_ADDRESSES_MAX 16 // routers of a room; claims of one client
+struct sl_guard_addresses {
+	uint8_t address[SL_GUARD_ADDRESSES_MAX][16];
+	size_t count;
 };
+
 struct sl_guard {
 	struct sl_map owners;     // MAC -> struct sl_guard_owner
-	struct sl_map by_address; // 16 bytes -> struct sl_guard_owner
-	struct sl_guard_router routers[SL_GUARD_ROUTERS_MAX];
-	size_t router_count, router_next;
+	struct sl_map by_address; // 16 bytes -> struct sl_guard_owner: exactly what the owners' claims are
+	struct sl_guard_addresses routers;
 };
 
 void sl_guard_init(struct sl_guard *guard, const uint64_t hash_key[2]);
@@ -41,10 +47,10 @@ void sl_guard_forget_routers(struct sl_guard *guard); // the gateway has left
 
 // A frame from the LAN that passed the filter: learns routers and leases.
 void sl_guard_lan(struct sl_guard *guard, const struct sl_view *view);
-// A frame of a client (`mac` is its announced MAC) that passed the filter: is it a claim it may not make?
-// A claim that it may make is remembered. A client that never joined, or memory that is out: the claim passes
-// unless it is a router's. `what` (may be NULL) is set to a few words on the reason: "the router's address
-// 192.168.1.1", "the address of another player, fe80::1".
+// A frame of a client (`mac` is its announced MAC) that passed the filter. False: it is a claim that this
+// client may not make. One that it may make is remembered; of a client that never joined, or when memory is
+// out, it is only judged. `what` (may be NULL) is set to a few words on the refusal, else "": "the router's
+// address 192.168.1.1", "the address of another player, fe80::1".
 #define SL_GUARD_TEXT 96
 bool sl_guard_allows(struct sl_guard *guard, const struct sl_mac *mac, const struct sl_view *view,
 		     char what[SL_GUARD_TEXT]);

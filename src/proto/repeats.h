@@ -15,7 +15,7 @@
 
 struct sl_repeats {
 	uint64_t key[2];
-	struct {
+	struct sl_repeats_slot {
 		uint64_t hash;
 		uint64_t first_ns;
 		uint32_t seen; // 0: free

@@ -1,0 +1,217 @@
+#include "guard_fixture.h"
+
+#include <stdio.h>
+
+// ---- routers
+
+static void guard_router_wins_over_a_client(void **state)
+{
+	struct sl_guard *guard = *state;
+
+	assert_true(says_arp(guard, &alice, "192.168.1.1"));
+	assert_true(says_na(guard, &alice, ROUTER6));
+	hear_dhcp(guard, DHCP_ACK, &bob, "192.168.1.51", "192.168.1.1");
+	hear_ra(guard, ROUTER6, 1);
+	assert_false(says_arp(guard, &alice, "192.168.1.1"));
+	assert_false(says_na(guard, &alice, ROUTER6));
+	assert_int_equal(guard->by_address.count, 1); // bob's lease
+	hear_dhcp(guard, DHCP_ACK, &alice, "192.168.1.1", NULL);
+	assert_false(says_arp(guard, &alice, "192.168.1.1"));
+	hear_ra(guard, ROUTER6, 0);
+	assert_true(says_na(guard, &alice, ROUTER6));
+	sl_guard_forget_routers(guard);
+	assert_true(says_arp(guard, &alice, "192.168.1.1"));
+}
+
+static void guard_router_advertisement_must_be_valid(void **state)
+{
+	struct sl_guard *guard = *state;
+	struct frame frame;
+
+	advertisement(&frame, ROUTER6, 1800);
+	frame.bytes[21] = 254; // came over a router
+	hear(guard, &frame);
+	advertisement(&frame, ROUTER6, 1800);
+	frame.bytes[55] = 1;
+	hear(guard, &frame);
+	advertisement(&frame, "2001:db8::1", 1800);
+	hear(guard, &frame);
+	advertisement(&frame, ROUTER6, 1800);
+	frame.len--;
+	finish_ipv6(&frame);
+	hear(guard, &frame);
+	hear_ra(guard, ROUTER6, 0);
+	advertisement(&frame, ROUTER6, 1800);
+	memmove(frame.bytes + 16, frame.bytes + 12, frame.len - 12); // another VLAN's
+	memcpy(frame.bytes + 12, "\x81\x00\xe0\x14", 4);
+	frame.len += 4;
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
+	memcpy(frame.bytes + 12, "\x81\x00\xe0\x00", 4); // a mere priority
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 1);
+	hear_ra(guard, "febf::1", 9000);
+	assert_int_equal(guard->routers.count, 2);
+	assert_false(says_na(guard, &alice, "febf::1"));
+}
+
+static void guard_dhcp_every_router_of_the_option(void **state)
+{
+	struct sl_guard *guard = *state;
+	struct frame frame;
+
+	dhcp(&frame, "255.255.255.255", &bob, "192.168.1.51");
+	add(&frame, "\x03\x09", 2);
+	add4(&frame, "192.168.1.1");
+	add4(&frame, "192.168.1.2");
+	add(&frame, "\x07", 1);
+	add(&frame, "\x35\x01\x02", 3); // the type comes last
+	finish_dhcp(&frame);
+	hear(guard, &frame);
+	assert_false(says_arp(guard, &alice, "192.168.1.1"));
+	assert_false(says_arp(guard, &alice, "192.168.1.2"));
+	assert_int_equal(guard->routers.count, 2);
+	assert_true(says_arp(guard, &alice, "192.168.1.51")); // an offer is no lease
+}
+
+// RFC 2132 section 9.3: options in `file` and `sname`.
+static void guard_dhcp_overload(void **state)
+{
+	struct sl_guard *guard = *state;
+	struct frame frame;
+
+	for (uint8_t overload = 0; overload <= 3; overload++) {
+		sl_guard_forget_routers(guard);
+		dhcp(&frame, "255.255.255.255", &bob, "192.168.1.51");
+		add(&frame, (uint8_t[]){52, 1, overload, 53, 1, DHCP_OFFER}, 6);
+		finish_dhcp(&frame);
+		memcpy(frame.bytes + 42 + 108, "\x03\x04\xc0\xa8\x01\x01\xff", 7); // file
+		memcpy(frame.bytes + 42 + 44, "\x03\x04\xc0\xa8\x01\x02\xff", 7);  // sname
+		hear(guard, &frame);
+		assert_int_equal(says_arp(guard, &alice, "192.168.1.1"), (overload & 1) == 0);
+		assert_int_equal(says_arp(guard, &alice, "192.168.1.2"), (overload & 2) == 0);
+	}
+}
+
+// Options that run past the end, cut messages: nothing is read beyond, and no router is made of it.
+static void guard_dhcp_malformed(void **state)
+{
+	struct sl_guard *guard = *state;
+	struct frame good, frame;
+
+	dhcp_plain(&good, DHCP_ACK, &alice, "192.168.1.50", "192.168.1.1");
+	for (size_t udp_len = 0; udp_len < good.len - 34 - 1; udp_len++) { // the UDP length, and the packet's
+		frame = good;
+		sl_put16(frame.bytes + 38, (uint16_t)udp_len);
+		hear(guard, &frame);
+		frame.len = 34 + (udp_len < 8 ? 8 : udp_len);
+		sl_put16(frame.bytes + 16, (uint16_t)(frame.len - 14));
+		hear(guard, &frame);
+		assert_int_equal(guard->routers.count, 0);
+	}
+	for (unsigned len = 5; len < 256; len++) { // the router option's length
+		frame = good;
+		frame.bytes[frame.len - 6] = (uint8_t)len;
+		hear(guard, &frame);
+		assert_true(len == 5 || guard->routers.count == 0);
+		sl_guard_forget_routers(guard);
+	}
+	sl_guard_leave(guard, &alice); // and with it the lease
+	assert_int_equal(sl_guard_join(guard, &alice), SL_OK);
+	static const struct {
+		unsigned at;
+		uint8_t value;
+	} wrong[] = {
+		{35, 0x44},     // UDP source 68
+		{37, 0x45},     // to port 69
+		{42, 1},        // BOOTREQUEST
+		{42 + 236, 0},  // the cookie
+		{42 + 243, 6},  // NAK
+		{42 + 242, 2},  // the type's length
+		{42 + 240, 53}, // a length 53 that hides all
+	};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		frame = good;
+		frame.bytes[wrong[i].at] = wrong[i].value;
+		hear(guard, &frame);
+		assert_int_equal(guard->routers.count, 0);
+		assert_int_equal(guard->by_address.count, 0);
+	}
+	hear(guard, &good);
+	assert_int_equal(guard->routers.count, 1);
+	assert_int_equal(guard->by_address.count, 1);
+}
+
+// A DHCP answer sent from afar to one machine teaches nothing, unless it is for a client of the room.
+static void guard_dhcp_from_outside(void **state)
+{
+	static const struct sl_mac stranger = {{0x02, 0, 0, 0, 0, 0x0c}};
+	struct sl_guard *guard = *state;
+	struct frame frame;
+
+	assert_true(says_arp(guard, &alice, "192.168.1.50"));
+	dhcp(&frame, "192.168.1.77", &stranger, "192.168.1.77");
+	add(&frame, "\x35\x01\x05\x03\x04\xc0\xa8\x01\x32", 9); // "the router is 192.168.1.50"
+	finish_dhcp(&frame);
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
+	memcpy(frame.bytes + 42 + 28, bob.b, 6);
+	frame.bytes[42 + 2] = 5; // a hardware address of another kind
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
+	frame.bytes[42 + 2] = 6;
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 1);
+}
+
+static void guard_routers_are_bounded(void **state)
+{
+	struct sl_guard *guard = *state;
+	char address[32];
+
+	for (int i = 1; i <= 100; i++) {
+		snprintf(address, sizeof(address), "10.0.0.%d", i);
+		hear_dhcp(guard, DHCP_OFFER, &bob, "0.0.0.0", address);
+		hear_dhcp(guard, DHCP_OFFER, &bob, "0.0.0.0", "192.168.1.1");
+		hear_dhcp(guard, DHCP_OFFER, &bob, "0.0.0.0", "0.0.0.0");
+	}
+	assert_int_equal(guard->routers.count, SL_GUARD_ADDRESSES_MAX);
+	assert_false(says_arp(guard, &alice, "192.168.1.1"));
+	assert_false(says_arp(guard, &alice, "10.0.0.86"));
+	assert_true(says_arp(guard, &alice, "10.0.0.85"));
+}
+
+// ---- leases
+
+static void guard_lease_moves_an_address(void **state)
+{
+	struct sl_guard *guard = *state;
+
+	assert_true(says_arp(guard, &alice, "192.168.1.50")); // alice squats
+	assert_false(says_arp(guard, &bob, "192.168.1.50"));
+	hear_dhcp(guard, DHCP_ACK, &bob, "192.168.1.50", NULL);
+	assert_true(says_arp(guard, &bob, "192.168.1.50"));
+	assert_false(says_arp(guard, &alice, "192.168.1.50"));
+	hear_dhcp(guard, DHCP_ACK, &bob, "192.168.1.50", NULL); // renewed
+	assert_int_equal(guard->by_address.count, 1);
+	sl_guard_leave(guard, &alice);
+	assert_false(says_arp(guard, &alice, "192.168.1.50"));
+	hear_dhcp(guard, DHCP_ACK, &bob, "0.0.0.0", NULL); // answers DHCPINFORM
+	assert_int_equal(guard->by_address.count, 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(guard_router_wins_over_a_client),
+		TEST(guard_router_advertisement_must_be_valid),
+		TEST(guard_dhcp_every_router_of_the_option),
+		TEST(guard_dhcp_overload),
+		TEST(guard_dhcp_malformed),
+		TEST(guard_dhcp_from_outside),
+		TEST(guard_routers_are_bounded),
+		TEST(guard_lease_moves_an_address),
+	};
+	return cmocka_run_group_tests_name("guard_lan", tests, NULL, NULL);
+}
