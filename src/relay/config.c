@@ -1,6 +1,7 @@
 #include "relay/config.h"
 
 #include <libconfig.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,19 +69,53 @@ static unsigned line_of(const config_setting_t *setting)
 	return (unsigned)config_setting_source_line(setting);
 }
 
-static void load_policy(config_setting_t *setting, const char *file, struct sl_option_errors *errors)
+// The safety rules by name, in the order in which they are told.
+static const struct rule {
+	const char *name;
+	uint32_t bit;
+} rules[] = {
+#define X(id, name, help) {#name, SL_POLICY_BIT(SL_DROP_##id)},
+	SL_POLICY_RULES(X)
+#undef X
+};
+#define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
+
+#define X(id, name, help) ", " #name
+static const char rule_names[] = SL_POLICY_RULES(X);
+#undef X
+
+static const struct rule *find_rule(const char *name)
+{
+	for (size_t i = 0; i < RULE_COUNT; i++)
+		if (strcmp(rules[i].name, name) == 0)
+			return &rules[i];
+	return NULL;
+}
+
+static void load_policy(uint32_t *relaxed, config_setting_t *setting, const char *file,
+			struct sl_option_errors *errors)
 {
 	if (!config_setting_is_group(setting)) {
 		sl_option_errors_add(errors, file, line_of(setting), "rooms.policy",
-				     "expected a group of safety rules: { … }");
+				     "expected a group of safety rules: { dhcp_server = false; }");
 		return;
 	}
 	for (int i = 0; i < config_setting_length(setting); i++) {
-		config_setting_t *rule = config_setting_get_elem(setting, (unsigned)i);
+		config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
+		const struct rule *rule = find_rule(config_setting_name(member));
+		char key[64];
 
-		sl_option_errors_add(errors, file, line_of(rule), "rooms.policy",
-				     "there is no safety rule \"%s\" that can be set; remove it",
-				     config_setting_name(rule));
+		if (!rule) {
+			sl_option_errors_add(errors, file, line_of(member), "rooms.policy",
+					     "expected a safety rule, found \"%.60s\". The rules are %s",
+					     config_setting_name(member), rule_names + 2);
+		} else if (config_setting_type(member) != CONFIG_TYPE_BOOL) {
+			snprintf(key, sizeof(key), "rooms.policy.%s", rule->name);
+			sl_option_errors_add(errors, file, line_of(member), key,
+					     "expected true (the rule holds) or false, without quotes");
+		} else if (!config_setting_get_bool(member)) {
+			*relaxed |= rule->bit;
+		}
 	}
 }
 
@@ -92,7 +127,7 @@ static void load_member(struct relay_room_entry *entry, config_setting_t *member
 	const char *value;
 
 	if (strcmp(name, "policy") == 0) {
-		load_policy(member, file, errors);
+		load_policy(&entry->relaxed, member, file, errors);
 		return;
 	}
 	if (strcmp(name, "code") != 0 && strcmp(name, "secret") != 0) {
@@ -199,6 +234,18 @@ static void dump_string(FILE *out, const char *text)
 	fputc('"', out);
 }
 
+// Only what is switched off: the rest holds by default.
+static void dump_policy(FILE *out, uint32_t relaxed)
+{
+	if (!relaxed)
+		return;
+	fputs("; policy: {", out);
+	for (size_t i = 0; i < RULE_COUNT; i++)
+		if (relaxed & rules[i].bit)
+			fprintf(out, " %s = false;", rules[i].name);
+	fputs(" }", out);
+}
+
 static void dump_rooms(FILE *out, const void *field)
 {
 	const struct relay_room_list *list = field;
@@ -209,6 +256,7 @@ static void dump_rooms(FILE *out, const void *field)
 		dump_string(out, list->entries[i].code);
 		fputs("; secret = ", out);
 		dump_string(out, list->entries[i].secret);
+		dump_policy(out, list->entries[i].relaxed);
 		fputs("; }", out);
 	}
 	fputs(list->count ? "\n)" : " )", out);
@@ -265,6 +313,8 @@ const struct sl_option relay_options[] = {
 	INT("client_rate.bandwidth_kbit", bandwidth_kbit, 0, 0, 100000000,
 	    .help = "Kilobits a second that leave for each client's frames, every copy counted; 0: no "
 		    "limit."),
+	INT("lan_rate.broadcast_pps", lan_broadcast_pps, 1000, 0, 100000000,
+	    .help = "Broadcast and multicast frames a second from the LAN into a room; 0: no limit."),
 	INT("datagram.max_size", max_size, SL_BUDGET_DEFAULT, SL_BUDGET_MIN, SL_MTU_MAX + 18, .restart = true,
 	    .help = "The largest tunnel datagram in bytes; the rooms' MTU is 18 less."),
 	BOOL("datagram.split", split, true, .restart = true,
@@ -277,7 +327,8 @@ const struct sl_option relay_options[] = {
 		.name = "rooms",
 		.type = SL_OPT_LIST,
 		.offset = offsetof(struct relay_config, rooms),
-		.help = "The rooms that may be opened, with their secrets; empty: any room code.",
+		.help = "The rooms that may be opened, with their secrets and safety rules; empty: any room "
+			"code.",
 		.load_list = load_rooms,
 		.free_list = free_rooms,
 		.dump_list = dump_rooms,

@@ -3,14 +3,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "ctrl/msg.h"
 #include "daemon/options.h"
+#include "proto/policy.h"
 
 // One entry of `rooms`.
 struct relay_room_entry {
 	char code[SL_ROOM_MAX + 1];
 	char secret[SL_SECRET_MAX + 1]; // "": none; the rest of the array is zero
+	uint32_t relaxed;               // the safety rules that are switched off (proto/policy.h)
 };
 
 struct relay_room_list {
@@ -26,6 +29,7 @@ struct relay_config {
 	long long max_rooms, max_peers_per_room, max_peers;
 	long long handshakes_per_second, malformed_datagrams;
 	long long broadcast_pps, unknown_unicast_pps, bandwidth_kbit;
+	long long lan_broadcast_pps;
 	long long max_size;
 	bool split;
 	char *congestion;

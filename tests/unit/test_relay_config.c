@@ -101,6 +101,7 @@ static void ops1_defaults(void **state)
 	assert_int_equal(c.broadcast_pps, 500);
 	assert_int_equal(c.unknown_unicast_pps, 200);
 	assert_int_equal(c.bandwidth_kbit, 0);
+	assert_int_equal(c.lan_broadcast_pps, 1000);
 	assert_int_equal(c.max_size, 1400);
 	assert_true(c.split);
 	assert_string_equal(c.congestion, "bbr");
@@ -125,6 +126,8 @@ static void ops1_rooms(void **state)
 	assert_int_equal(c.rooms.count, 2);
 	assert_string_equal(relay_room_list_find(&c.rooms, "ROOM1")->secret, "s");
 	assert_string_equal(relay_room_list_find(&c.rooms, "b-_9")->secret, "");
+	assert_int_equal(relay_room_list_find(&c.rooms, "ROOM1")->relaxed, 0);
+	assert_int_equal(relay_room_list_find(&c.rooms, "b-_9")->relaxed, 0);
 	assert_null(relay_room_list_find(&c.rooms, "room1"));
 	assert_int_equal(relay_room_list_copy(&copy, &c.rooms), SL_OK);
 	sl_options_free(relay_options, &c);
@@ -148,6 +151,73 @@ static void ops1_rooms(void **state)
 	refused(DEV "rooms = ( { code = \"A\"; code = \"B\"; } );", 2, "", "");
 	// All errors are told, not only the first.
 	refused(DEV "rooms = ( { code = 7; }, { secret = 7; } );", 2, "rooms.code", "rooms.secret");
+}
+
+static const struct {
+	const char *name, *help;
+	uint32_t bit;
+} rules[] = {
+#define X(id, rule, text) {.name = #rule, .help = text, .bit = SL_POLICY_BIT(SL_DROP_##id)},
+	SL_POLICY_RULES(X)
+#undef X
+};
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+static void relay9_a_room_may_switch_rules_off(void **state)
+{
+	char text[256], again[4096];
+	struct relay_config c;
+	size_t len;
+	FILE *file;
+
+	(void)state;
+	for (size_t i = 0; i < RULES; i++) {
+		snprintf(text, sizeof(text),
+			 DEV "rooms = ( { code = \"A\"; policy: { %s = false; }; }, { code = \"B\"; } );",
+			 rules[i].name);
+		accepted(text, &c);
+		assert_int_equal(c.rooms.entries[0].relaxed, rules[i].bit);
+		assert_int_equal(c.rooms.entries[1].relaxed, 0);
+		sl_options_free(relay_options, &c);
+		snprintf(text, sizeof(text), DEV "rooms = ( { policy: { %s = true; }; code = \"A\"; } );",
+			 rules[i].name);
+		accepted(text, &c);
+		assert_int_equal(c.rooms.entries[0].relaxed, 0);
+		sl_options_free(relay_options, &c);
+	}
+	// What is off stands in the dump, which can be loaded again; a reload sees the difference.
+	accepted(DEV
+		 "rooms = ( { code = \"A\"; policy: { loop = false; redirect = false; vlan_tag = true; }; }"
+		 " );",
+		 &c);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	sl_options_dump(relay_options, &c, file);
+	assert_int_equal(fclose(file), 0);
+	file = fopen(path, "r");
+	len = fread(again, 1, sizeof(again) - 1, file);
+	again[len] = '\0';
+	fclose(file);
+	assert_non_null(strstr(again, "policy: { redirect = false; loop = false; };"));
+	sl_options_free(relay_options, &c);
+	accepted(again, &c);
+	assert_int_equal(c.rooms.entries[0].relaxed,
+			 SL_POLICY_BIT(SL_DROP_REDIRECT) | SL_POLICY_BIT(SL_DROP_LOOP));
+	sl_options_free(relay_options, &c);
+
+	refused(DEV "rooms = ( { code = \"A\";\npolicy: { arp_gard = false; }; } );", 3,
+		"rooms.policy: expected a", "arp_gard");
+	for (size_t i = 0; i < RULES; i++) // each is offered
+		refused(DEV "rooms = ( { code = \"A\"; policy: { x = false; }; } );", 2, "rooms.policy",
+			rules[i].name);
+	refused(DEV "rooms = ( { code = \"A\"; policy: { over_mtu = false; }; } );", 2, "rooms.policy",
+		"over_mtu");
+	refused(DEV "rooms = ( { code = \"A\"; policy: { loop = 0; }; } );", 2, "rooms.policy.loop: expected",
+		"false");
+	refused(DEV "rooms = ( { code = \"A\"; policy: { loop = \"no\"; }; } );", 2, "rooms.policy.loop",
+		"true");
+	refused(DEV "rooms = ( { code = \"A\"; policy = false; } );", 2, "rooms.policy", "group");
+	refused(DEV "rooms = ( { code = \"A\"; policy = ( \"loop\" ); } );", 2, "rooms.policy", "group");
 }
 
 static void ops1_a_long_secret(void **state)
@@ -340,17 +410,53 @@ static void ops1_sample_shows_every_key_at_its_default(void **state)
 	sl_options_free(relay_options, &sample);
 }
 
+// Each rule stands in the sample with what it protects, ready to be copied, as it holds by default.
+static void relay9_sample_names_every_rule(void **state)
+{
+	FILE *in = open_sample();
+	char sample[16384], text[4096] = DEV "rooms = ( { code = \"A\"; policy: {", wanted[160];
+	struct relay_config c;
+	size_t len;
+
+	(void)state;
+	len = fread(sample, 1, sizeof(sample) - 1, in);
+	sample[len] = '\0';
+	fclose(in);
+	for (size_t i = 0; i < RULES; i++) {
+		const char *line;
+
+		snprintf(wanted, sizeof(wanted), "#   %-20s = true; %s\n", rules[i].name, rules[i].help);
+		line = strstr(sample, wanted);
+		if (!line)
+			fail_msg("the sample has no line %s", wanted);
+		len = strlen(text);
+		snprintf(text + len, sizeof(text) - len, "%.*s", (int)(strchr(line, ';') + 1 - line - 1),
+			 line + 1);
+	}
+	len = strlen(text);
+	snprintf(text + len, sizeof(text) - len, " }; } );");
+	accepted(text, &c);
+	assert_int_equal(c.rooms.entries[0].relaxed, 0);
+	sl_options_free(relay_options, &c);
+	// The example that switches one off.
+	assert_non_null(strstr(sample, "{ code = \"lab\"; policy: { dhcp_server = false; }; }"));
+	accepted(DEV "rooms = ( { code = \"lab\"; policy: { dhcp_server = false; }; } );", &c);
+	sl_options_free(relay_options, &c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ops1_defaults),
 		cmocka_unit_test(ops1_rooms),
+		cmocka_unit_test(relay9_a_room_may_switch_rules_off),
 		cmocka_unit_test(ops1_a_long_secret),
 		cmocka_unit_test(relay14_one_certificate),
 		cmocka_unit_test(ops1_ranges),
 		cmocka_unit_test(ops1_dump_can_be_loaded_again),
 		cmocka_unit_test(ops1_sample_is_loadable),
 		cmocka_unit_test(ops1_sample_shows_every_key_at_its_default),
+		cmocka_unit_test(relay9_sample_names_every_rule),
 	};
 	return cmocka_run_group_tests(tests, make_file, remove_file);
 }
