@@ -261,12 +261,44 @@ void sl_control_set_arg(struct sl_control *control, void *arg)
 		control->owner.arg = arg;
 }
 
+bool sl_control_watched(void *arg)
+{
+	const struct sl_control *control = arg;
+	for (size_t i = 0; i < SL_CONTROL_READERS_MAX; i++) {
+		if (control->conns[i] && control_conn_watches(control->conns[i]))
+			return true;
+	}
+	return false;
+}
+
+void sl_control_publish(void *arg, json_t *event)
+{
+	struct sl_control *control = arg;
+	char *line = NULL;
+	size_t len = 0;
+	if (sl_control_watched(control))
+		line = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	if (line) {
+		len = strlen(line);
+		line[len++] = '\n'; // in place of the NUL
+	}
+	for (size_t i = 0; i < SL_CONTROL_READERS_MAX; i++) {
+		if (control->conns[i] && control_conn_watches(control->conns[i]))
+			control_conn_event(control->conns[i], line, len);
+	}
+	free(line);
+	json_decref(event);
+}
+
 void sl_control_close(struct sl_control *control)
 {
 	if (!control)
 		return;
-	for (size_t i = 0; i < SL_CONTROL_READERS_MAX; i++)
+	for (size_t i = 0; i < SL_CONTROL_READERS_MAX; i++) {
+		if (control->conns[i])
+			control_conn_flush(control->conns[i]); // may end it
 		control_conn_free(control->conns[i]);
+	}
 	if (control->io)
 		sl_io_free(control->io);
 	if (control->pause)

@@ -23,6 +23,8 @@ struct sl_control_reply {
 // included); if not, the reply has `usage`.
 void sl_control_answer(struct sl_control_reply *reply, json_t *json);
 bool sl_control_usage(struct sl_control_reply *reply, int argc, int max, const char *text);
+// `run` of the verb `watch`, which streams.
+void sl_control_watch(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply);
 
 struct sl_control_verb {
 	const char *name;
@@ -33,8 +35,9 @@ struct sl_control_verb {
 		      // `run` may refuse, its JSON is not used
 };
 
-#define SL_CONTROL_REQUEST_S 5 // for the whole request line
-#define SL_CONTROL_ANSWER_S 10 // for a reader to take the answer
+#define SL_CONTROL_REQUEST_S 5   // for the whole request line
+#define SL_CONTROL_ANSWER_S 10   // for a reader to take the answer
+#define SL_CONTROL_BACKLOG 65536 // bytes of events that wait for one that watches; more are lost
 
 // `verbs` (NULL: none) ends with a NULL name and must outlive the server. The socket gets mode 0660 and, when
 // it exists and we may, group `group`. A stale socket file is replaced; one that answers is an error.
@@ -43,9 +46,10 @@ int sl_control_open(struct sl_loop *loop, const char *path, const char *group,
 		    struct sl_error *error);
 // Changes what `run` gets as its first argument.
 void sl_control_set_arg(struct sl_control *control, void *arg);
-// Is anybody watching? (struct sl_events)
+// Is anybody watching? `control` is a struct sl_control, as struct sl_events wants it.
 bool sl_control_watched(void *control);
 // Gives an event to all who watch; takes it over. A reader that does not read loses events, and is told how
-// many in an event `lost`; it never holds up the daemon.
+// many in an event `lost` when it reads again; it never holds up the daemon. Sends nothing yet: the loop
+// does.
 void sl_control_publish(void *control, json_t *event);
 void sl_control_close(struct sl_control *control); // removes the socket file; NULL is fine

@@ -1,11 +1,17 @@
 #include "daemon/control_conn.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "daemon/control_backlog.h"
+#include "obs/events.h"
+
+#define HANG_UP_NS SL_NS_PER_S // how often one that said its last word is looked after
 
 #include "daemon/control_request.h"
 
@@ -13,9 +19,12 @@ struct control_conn {
 	struct control_conn_owner *owner;
 	int fd;
 	struct sl_io *io;
-	struct sl_timer *timer; // for the request first, then for the answer
+	struct sl_timer *timer; // for the request first, then for the answer, or for HANG_UP_NS
 	char *out;              // the whole answer; NULL: still reading
 	size_t out_len, out_sent;
+	struct control_backlog *backlog; // not NULL: it watches
+	uint64_t lost;                   // events that had no room in there
+	bool half_closed;                // it watches and will send nothing more
 	size_t in_len;
 	char in[SL_CONTROL_REQUEST_MAX + 1];
 };
@@ -82,6 +91,106 @@ static void conn_refuse(struct control_conn *conn, const char *code, const char 
 	conn_answer(conn, out, len);
 }
 
+// ---- one that watches
+
+static void watch_want(struct control_conn *conn)
+{
+	sl_io_want(conn->io, (conn->half_closed ? 0 : SL_IO_READ) | (conn->backlog->len ? SL_IO_WRITE : 0));
+}
+
+// Once there is room again, it is told how much it has missed: after what it had, before what follows.
+static void watch_confess(struct control_conn *conn)
+{
+	if (conn->lost == 0 || conn->backlog->len > SL_CONTROL_BACKLOG / 2)
+		return;
+	json_t *event =
+		sl_event_json(conn_env(conn), "lost", json_pack("{s:I}", "events", (json_int_t)conn->lost));
+	char *line = event ? json_dumps(event, JSON_COMPACT) : NULL;
+	if (line && control_backlog_put(conn->backlog, line, strlen(line)) &&
+	    control_backlog_put(conn->backlog, "\n", 1))
+		conn->lost = 0;
+	free(line);
+	json_decref(event);
+}
+
+static void watch_write(struct control_conn *conn)
+{
+	struct control_backlog *backlog = conn->backlog;
+	for (;;) {
+		watch_confess(conn);
+		if (backlog->len == 0)
+			break;
+		ssize_t sent = send(conn->fd, backlog->data + backlog->start, backlog->len,
+				    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (sent < 0) { // the reader went away
+			conn_end(conn);
+			return;
+		}
+		control_backlog_sent(backlog, (size_t)sent);
+	}
+	watch_want(conn);
+}
+
+static bool hung_up(const struct control_conn *conn)
+{
+	struct pollfd poll_fd = {.fd = conn->fd};
+	return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR));
+}
+
+// What it still says is of no interest, but its end is. False: it has ended. One that closed its sending
+// side only (`… | nc -N -U`) goes on to watch; that leaves nothing to wait for, so it is looked after.
+static bool watch_read(struct control_conn *conn)
+{
+	struct sl_env *env = conn_env(conn);
+	ssize_t got = recv(conn->fd, conn->in, sizeof(conn->in), MSG_DONTWAIT);
+	if (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)))
+		return true;
+	if (got < 0 || hung_up(conn)) {
+		conn_end(conn);
+		return false;
+	}
+	conn->half_closed = true;
+	env->ops->timer_set(conn->timer, env->now_ns + HANG_UP_NS);
+	watch_want(conn);
+	return true;
+}
+
+static void watch_start(struct control_conn *conn)
+{
+	conn->backlog = calloc(1, sizeof(*conn->backlog));
+	if (!conn->backlog) {
+		conn_refuse(conn, "failed", "out of memory");
+		return;
+	}
+	conn_env(conn)->ops->timer_set(conn->timer, SL_TIME_NEVER);
+	control_backlog_put(conn->backlog, "OK\n", 3);
+	watch_write(conn);
+}
+
+bool control_conn_watches(const struct control_conn *conn)
+{
+	return conn->backlog != NULL;
+}
+
+void control_conn_event(struct control_conn *conn, const char *line, size_t len)
+{
+	if (conn->lost > 0 || !line || !control_backlog_put(conn->backlog, line, len))
+		conn->lost++;
+	sl_io_want(conn->io, (conn->half_closed ? 0 : SL_IO_READ) | SL_IO_WRITE);
+}
+
+void control_conn_flush(struct control_conn *conn)
+{
+	if (conn->backlog)
+		watch_write(conn);
+}
+
+// ---- requests
+
 static bool may_change(const struct control_conn *conn)
 {
 	struct ucred peer;
@@ -111,6 +220,8 @@ static void conn_run(struct control_conn *conn, int argc, const char *const *arg
 	verb->run(conn->owner->arg, argc, argv, &reply);
 	if (reply.code) {
 		conn_refuse(conn, reply.code, reply.error.text);
+	} else if (verb->streams) {
+		watch_start(conn);
 	} else {
 		char *out = NULL;
 		size_t len = 0;
@@ -165,8 +276,10 @@ static void conn_read(struct control_conn *conn)
 static void conn_ready(void *arg, unsigned ready)
 {
 	struct control_conn *conn = arg;
-	(void)ready;
-	if (conn->out)
+	if (conn->backlog) {
+		if (!(ready & SL_IO_READ) || watch_read(conn))
+			watch_write(conn);
+	} else if (conn->out)
 		conn_write(conn);
 	else
 		conn_read(conn);
@@ -174,7 +287,12 @@ static void conn_ready(void *arg, unsigned ready)
 
 static void conn_timeout(void *arg)
 {
-	conn_end(arg);
+	struct control_conn *conn = arg;
+	struct sl_env *env = conn_env(conn);
+	if (conn->backlog && !hung_up(conn))
+		env->ops->timer_set(conn->timer, env->now_ns + HANG_UP_NS);
+	else
+		conn_end(conn);
 }
 
 struct control_conn *control_conn_new(struct control_conn_owner *owner, int fd)
@@ -207,5 +325,6 @@ void control_conn_free(struct control_conn *conn)
 		conn_env(conn)->ops->timer_free(conn->timer);
 	close(conn->fd);
 	free(conn->out);
+	free(conn->backlog);
 	free(conn);
 }

@@ -1,4 +1,4 @@
-// One reader of the control socket: takes a request line, answers it, goes away.
+// One reader of the control socket: takes a request line, answers it, goes away; or stays and watches.
 #pragma once
 
 #include "daemon/control.h"
@@ -17,3 +17,10 @@ struct control_conn_owner {
 // Takes the descriptor over, also when it fails. NULL: out of memory.
 struct control_conn *control_conn_new(struct control_conn_owner *owner, int fd);
 void control_conn_free(struct control_conn *conn); // NULL is fine
+
+// Does it watch?
+bool control_conn_watches(const struct control_conn *conn);
+// A line for one that watches; NULL: an event that could not be made, which is lost to it. Only takes note.
+void control_conn_event(struct control_conn *conn, const char *line, size_t len);
+// Sends what can be sent at once, before an end. May call `ended`.
+void control_conn_flush(struct control_conn *conn);

@@ -17,3 +17,10 @@ bool sl_control_usage(struct sl_control_reply *reply, int argc, int max, const c
 	sl_fail(&reply->error, SL_ERR_INVALID, "usage: %s", text);
 	return false;
 }
+
+void sl_control_watch(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
+{
+	(void)arg;
+	(void)argv;
+	sl_control_usage(reply, argc, 1, "watch");
+}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/cli.h"
+#include "obs/events.h"
 
 #define SCOPE "daemon"
 #define END_NS (1500 * SL_NS_PER_MS) // after TERM
@@ -20,6 +21,7 @@ struct frame {
 	void *config;
 	void *state;
 	struct sl_control *control;
+	struct sl_events events; // to those who watch at the control socket
 	struct sl_signal *term, *interrupt, *hup;
 	struct sl_timer *end_timer;
 	bool stopping;
@@ -135,11 +137,17 @@ static void end_late(void *arg)
 	sl_runtime_exit(&frame->runtime, frame->runtime.exit_code, NULL);
 }
 
-static void log_errors(struct frame *frame, char *text)
+// Logs the errors, and returns them, one line each.
+static json_t *tell_errors(struct frame *frame, char *text)
 {
+	json_t *lines = json_array();
 	char *save = NULL;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		sl_err(&frame->log, "config", "%s", line);
+		json_t *string = json_string(line);
+		json_array_append_new(lines, string ? string : json_string("(no UTF-8, see the log)"));
+	}
+	return lines;
 }
 
 static void reload_config(struct frame *frame)
@@ -148,10 +156,11 @@ static void reload_config(struct frame *frame)
 	struct sl_option_errors errors = {0};
 	void *config = NULL, *old = frame->config;
 	if (config_load(frame, &config, &errors) != SL_OK) {
-		if (errors.text)
-			log_errors(frame, errors.text);
+		json_t *lines = errors.text ? tell_errors(frame, errors.text) : json_array();
 		sl_err(&frame->log, "config", "not reloaded, the old configuration stays (%zu errors)",
 		       errors.count);
+		sl_event_members(frame->runtime.env, "reloaded",
+				 json_pack("{s:b, s:o}", "ok", 0, "errors", lines));
 		goto out;
 	}
 	for (const struct sl_option *option = daemon->options; option->name; option++) {
@@ -168,6 +177,7 @@ static void reload_config(struct frame *frame)
 		config = old;
 	}
 	sl_info(&frame->log, "config", "reloaded");
+	sl_event(frame->runtime.env, "reloaded", "{s:b}", "ok", 1);
 out:
 	config_free(daemon, config);
 	sl_option_errors_free(&errors);
@@ -210,6 +220,9 @@ static int frame_start(struct frame *frame, struct sl_error *error)
 					 error);
 		if (rc != SL_OK)
 			return rc == SL_ERR_INVALID ? rc : SL_ERR_SYSTEM;
+		frame->events = (struct sl_events){
+			.watched = sl_control_watched, .emit = sl_control_publish, .arg = frame->control};
+		runtime->env->events = &frame->events;
 	}
 	int rc = daemon->start(runtime, &frame->state, error);
 	sl_control_set_arg(frame->control, frame->state);
@@ -219,6 +232,8 @@ static int frame_start(struct frame *frame, struct sl_error *error)
 static void frame_fini(struct frame *frame)
 {
 	struct sl_runtime *runtime = &frame->runtime;
+	if (runtime->env)
+		runtime->env->events = NULL;
 	sl_control_close(frame->control);
 	frame->daemon->free(frame->state);
 	if (runtime->loop) {

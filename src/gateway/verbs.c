@@ -39,5 +39,6 @@ const struct sl_control_verb sl_gateway_verbs[] = {
 	{.name = "rooms", .run = sl_endpoint_rooms},
 	{.name = "peers", .run = sl_endpoint_peers},
 	{.name = "stats", .run = verb_stats},
+	{.name = "watch", .run = sl_control_watch, .streams = true},
 	{.name = NULL},
 };

@@ -23,21 +23,34 @@ static void time_text(uint64_t wall_ns, char out[static TIME_TEXT])
 	snprintf(out, TIME_TEXT, "%s.%03uZ", day, (unsigned)(wall_ns % SL_NS_PER_S / SL_NS_PER_MS));
 }
 
-void sl_event_members(struct sl_env *env, const char *name, json_t *members)
+json_t *sl_event_json(struct sl_env *env, const char *name, json_t *members)
 {
 	char now[TIME_TEXT];
-	json_t *event;
+	json_t *event = NULL;
 
-	if (members == NULL || !sl_events_watched(env))
-		goto out;
+	if (members == NULL)
+		return NULL;
 	time_text(env->ops->wall_ns(env), now);
 	event = json_pack("{s:s, s:s}", "time", now, "event", name);
-	if (event != NULL && json_object_update_missing(event, members) == 0)
-		env->events->emit(env->events->arg, event);
-	else
+	if (event != NULL && json_object_update_missing(event, members) != 0) {
 		json_decref(event);
-out:
+		event = NULL;
+	}
 	json_decref(members);
+	return event;
+}
+
+void sl_event_members(struct sl_env *env, const char *name, json_t *members)
+{
+	json_t *event;
+
+	if (!sl_events_watched(env)) {
+		json_decref(members);
+		return;
+	}
+	event = sl_event_json(env, name, members);
+	if (event != NULL)
+		env->events->emit(env->events->arg, event);
 }
 
 void sl_event(struct sl_env *env, const char *name, const char *format, ...)

@@ -23,3 +23,5 @@ bool sl_events_watched(const struct sl_env *env);
 void sl_event(struct sl_env *env, const char *name, const char *format, ...);
 // The same with the members in an object, which it takes over (NULL: out of memory, no event).
 void sl_event_members(struct sl_env *env, const char *name, json_t *members);
+// The event itself, for who gives it out by other ways. Takes the members over; NULL: out of memory.
+json_t *sl_event_json(struct sl_env *env, const char *name, json_t *members);

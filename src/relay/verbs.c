@@ -59,5 +59,6 @@ const struct sl_control_verb relay_verbs[] = {
 	{.name = "rooms", .run = verb_rooms},
 	{.name = "peers", .run = verb_peers},
 	{.name = "stats", .run = verb_stats},
+	{.name = "watch", .run = sl_control_watch, .streams = true},
 	{.name = NULL},
 };

@@ -19,6 +19,8 @@
 
 #include <cmocka.h>
 
+#include "obs/events.h"
+
 // ---- the daemon
 
 struct config {
@@ -101,6 +103,7 @@ static int party_start(struct sl_runtime *runtime, void **out, struct sl_error *
 static void party_stop(void *arg)
 {
 	struct state *state = arg;
+	sl_event(state->runtime->env, "peer_left", "{s:i}", "peer", 1);
 	if (!state->mute)
 		sl_runtime_exit(state->runtime, SL_EXIT_OK, NULL);
 }
@@ -118,8 +121,11 @@ static void run_status(void *arg, int argc, const char *const *argv, struct sl_c
 	json_object_set_new(reply->json, "room", json_string(state->room));
 }
 
-static const struct sl_control_verb verbs[] = {{.name = "status", .changes = false, .run = run_status},
-					       {.name = NULL}};
+static const struct sl_control_verb verbs[] = {
+	{.name = "status", .changes = false, .run = run_status},
+	{.name = "watch", .run = sl_control_watch, .streams = true},
+	{.name = NULL},
+};
 
 static const char *versions(void)
 {
@@ -267,13 +273,19 @@ static int exit_code(struct fixture *f)
 	return WEXITSTATUS(status);
 }
 
-static void ask(struct fixture *f, char *out, size_t size)
+static int dial(struct fixture *f, const char *request)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	strcpy(addr.sun_path, f->socket);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(write(fd, "SOFTLAN1 status\n", 16), 16);
+	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+	return fd;
+}
+
+static void ask(struct fixture *f, char *out, size_t size)
+{
+	int fd = dial(f, "SOFTLAN1 status\n");
 	size_t len = 0;
 	ssize_t got;
 	while ((got = read(fd, out + len, size - 1 - len)) > 0)
@@ -400,6 +412,59 @@ static void test_OPS_2_OPS_3_life(void **state)
 	assert_int_equal(access(f->socket, F_OK), -1);
 }
 
+// Reads the next line of a stream; "": it has ended.
+static const char *next_line(FILE *stream, char out[static 1024])
+{
+	struct pollfd poll_fd = {.fd = fileno(stream), .events = POLLIN};
+	out[0] = '\0';
+	assert_int_equal(poll(&poll_fd, 1, 3000), 1);
+	if (!fgets(out, 1024, stream))
+		return "";
+	out[strcspn(out, "\n")] = '\0';
+	return out;
+}
+
+// A line {"time":…, and then this.
+static void assert_event(FILE *stream, const char *rest)
+{
+	char line[1024];
+	next_line(stream, line);
+	assert_memory_equal(line, "{\"time\":\"20", 11);
+	assert_string_equal(strstr(line, "Z\",") ? strstr(line, "Z\",") + 3 : line, rest);
+}
+
+// Those who watch hear of reloads, and up to the last event; then the stream ends.
+static void test_OPS_2_OPS_3_watch(void **state)
+{
+	struct fixture *f = *state;
+	char line[1024], expected[1024];
+	write_config(f, "room = \"ROOM1\";");
+	start(f, "-c", f->file, NULL);
+	assert_string_equal(notified(f), "READY=1");
+	int fd = dial(f, "SOFTLAN1 watch\n");
+	FILE *stream = fdopen(fd, "r");
+	assert_non_null(stream);
+	setvbuf(stream, NULL, _IONBF, 0); // poll must know all
+	assert_string_equal(next_line(stream, line), "OK");
+	kill(f->pid, SIGHUP);
+	assert_event(stream, "\"event\":\"reloaded\",\"ok\":true}");
+	write_config(f, "room = 5;\nrom = 1;");
+	kill(f->pid, SIGHUP);
+	snprintf(expected, sizeof(expected),
+		 "\"event\":\"reloaded\",\"ok\":false,\"errors\":[\"%s:1: room: expected a string", f->file);
+	next_line(stream, line);
+	char *event = strstr(line, "\"event\"");
+	assert_non_null(event);
+	assert_memory_equal(event, expected, strlen(expected));
+	assert_non_null(strstr(event, ":2: rom: expected a known key"));
+	assert_string_equal(event + strlen(event) - 3, "\"]}"); // one string for each line
+	kill(f->pid, SIGTERM);
+	assert_event(stream, "\"event\":\"peer_left\",\"peer\":1}");
+	assert_string_equal(next_line(stream, line), "");
+	assert_int_equal(exit_code(f), 0);
+	fclose(stream);
+}
+
 static void test_OPS_3_status_with_a_path_that_is_no_text(void **state)
 {
 	struct fixture *f = *state;
@@ -488,6 +553,7 @@ int main(void)
 		T(test_OPS_1_usage_errors),
 		T(test_OPS_1_exit_codes_of_start),
 		T(test_OPS_2_OPS_3_life),
+		T(test_OPS_2_OPS_3_watch),
 		T(test_OPS_3_status_with_a_path_that_is_no_text),
 		T(test_OPS_1_command_line_wins_after_a_reload),
 		T(test_OPS_3_second_daemon_is_refused),
