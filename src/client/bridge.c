@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "obs/framelog.h"
+#include "obs/drops.h"
 #include "proto/filter.h"
 
 struct sl_client_bridge {
@@ -12,49 +12,51 @@ struct sl_client_bridge {
 	struct sl_port *port;
 	struct sl_client_stats stats;
 	struct sl_mac mac;
-	struct sl_log_limit limits[SL_DROP_COUNT]; // one for each reason
+	uint32_t relaxed;
+	struct sl_drop_limits tap_drops, relay_drops; // one for each direction
+	struct sl_log_limit strange[2];               // misdirected, reflected
 };
 
-// Faults of somebody's, which a person should hear of; the rest is daily life (debug).
-static bool is_fault(enum sl_drop drop)
+// The relay or a host of the LAN sent what it should not have: no rule of the filter's, but no daily life
+// either.
+static void log_strange(struct sl_client_bridge *bridge, const struct sl_framelog *entry)
 {
-	return drop == SL_DROP_FORGED_SOURCE || drop == SL_DROP_INVALID_SOURCE ||
-	       drop == SL_DROP_MISDIRECTED || drop == SL_DROP_REFLECTED || drop == SL_DROP_MALFORMED;
-}
-
-static void log_drop(struct sl_client_bridge *bridge, const char *direction, uint16_t peer,
-		     const struct sl_eth *eth, size_t len, enum sl_drop drop)
-{
-	enum sl_log_level level = is_fault(drop) ? SL_LOG_WARNING : SL_LOG_DEBUG;
 	char src[SL_MAC_TEXT], dst[SL_MAC_TEXT];
 	uint64_t held_back;
 
-	if (!sl_log_on(bridge->env->log, level) ||
-	    !sl_log_every(&bridge->limits[drop], bridge->env->now_ns, &held_back))
+	if (!sl_log_every(&bridge->strange[entry->drop == SL_DROP_REFLECTED], bridge->env->now_ns,
+			  &held_back))
 		return;
-	sl_log_write(bridge->env->log, level, "client",
-		     "frame dropped, direction %s peer %u src %s dst %s len %zu, %llu more since the last "
-		     "line (%s)",
-		     direction, peer, sl_mac_format(&eth->src, src), sl_mac_format(&eth->dst, dst), len,
-		     (unsigned long long)held_back, sl_drop_name(drop));
+	sl_warn(bridge->env->log, "client",
+		"frame dropped, direction %s peer %u src %s dst %s len %zu, %llu more since the last "
+		"line (%s)",
+		entry->direction, entry->peer, sl_mac_format(&entry->eth->src, src),
+		sl_mac_format(&entry->eth->dst, dst), entry->frame_len, (unsigned long long)held_back,
+		sl_drop_name(entry->drop));
 }
 
-static void log_verdict(struct sl_client_bridge *bridge, const char *direction, uint16_t peer,
-			const struct sl_eth *eth, size_t len, enum sl_drop drop)
+static void log_verdict(struct sl_client_bridge *bridge, struct sl_drop_limits *limits, const char *direction,
+			uint16_t peer, const struct sl_eth *eth, size_t len, enum sl_drop drop)
 {
+	const struct sl_framelog entry = {
+		.scope = "client",
+		.direction = direction,
+		.room = bridge->member.room,
+		.peer = peer,
+		.eth = eth,
+		.frame_len = len,
+		.drop = drop,
+		.targets = drop == SL_DROP_NONE,
+	};
+
+	if (drop == SL_DROP_NONE && !bridge->env->log->frames)
+		return;
 	if (bridge->env->log->frames)
-		sl_framelog_write(bridge->env->log, &(struct sl_framelog){
-							    .scope = "client",
-							    .direction = direction,
-							    .room = bridge->member.room,
-							    .peer = peer,
-							    .eth = eth,
-							    .frame_len = len,
-							    .drop = drop,
-							    .targets = drop == SL_DROP_NONE,
-						    });
-	else if (drop != SL_DROP_NONE)
-		log_drop(bridge, direction, peer, eth, len, drop);
+		sl_framelog_write(bridge->env->log, &entry);
+	else if (drop == SL_DROP_MISDIRECTED || drop == SL_DROP_REFLECTED)
+		log_strange(bridge, &entry);
+	if (drop != SL_DROP_NONE && drop != SL_DROP_MISDIRECTED && drop != SL_DROP_REFLECTED)
+		sl_drop_report(bridge->env, limits, &entry, NULL);
 }
 
 // ---- TAP -> relay ----
@@ -65,6 +67,7 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 		.direction = SL_FROM_REMOTE,
 		.announced = &bridge->mac,
 		.mtu = bridge->member.mtu,
+		.relaxed = bridge->relaxed,
 	};
 	struct sl_session_peer *destination = NULL;
 	struct sl_view view;
@@ -85,7 +88,10 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 	} else {
 		sl_session_count_drop(bridge->session, verdict);
 	}
-	log_verdict(bridge, "tap_to_relay", bridge->member.peer_id, &view.eth, len, verdict);
+	if (verdict != SL_DROP_NONE)
+		bridge->stats.dropped_out[verdict]++;
+	log_verdict(bridge, &bridge->tap_drops, "tap_to_relay", bridge->member.peer_id, &view.eth, len,
+		    verdict);
 }
 
 static void tap_receive(void *arg, const uint8_t *frame, size_t len)
@@ -115,6 +121,7 @@ static enum sl_drop judge(const struct sl_client_bridge *bridge, const struct sl
 		.direction = client ? SL_FROM_REMOTE : SL_FROM_LAN,
 		.announced = client ? &peer->mac : NULL,
 		.mtu = bridge->member.mtu,
+		.relaxed = bridge->relaxed,
 	};
 	enum sl_drop verdict = sl_filter_check(frame, len, &input, view);
 
@@ -140,7 +147,7 @@ static void relay_frame(void *arg, struct sl_session_peer *peer, const uint8_t *
 		(void)sl_port_send(bridge->port, frame, len);
 	}
 	sl_session_count_rx(bridge->session, peer, len, verdict);
-	log_verdict(bridge, "relay_to_tap", peer->id, &view.eth, len, verdict);
+	log_verdict(bridge, &bridge->relay_drops, "relay_to_tap", peer->id, &view.eth, len, verdict);
 }
 
 static void relay_batch_end(void *arg)
@@ -170,6 +177,11 @@ void sl_client_bridge_free(struct sl_client_bridge *bridge)
 	free(bridge);
 }
 
+void sl_client_bridge_rules(struct sl_client_bridge *bridge, uint32_t relaxed)
+{
+	bridge->relaxed = relaxed;
+}
+
 void sl_client_bridge_port_handler(struct sl_client_bridge *bridge, struct sl_port_handler *out)
 {
 	*out = (struct sl_port_handler){
@@ -189,6 +201,7 @@ void sl_client_bridge_session_ops(struct sl_client_bridge *bridge, struct sl_ses
 		.peer_left = sl_membership_peer_left,
 		.frame = relay_frame,
 		.batch_end = relay_batch_end,
+		.notice = sl_membership_notice,
 		.down = sl_membership_down,
 		.ended = sl_membership_ended,
 		.arg = bridge,

@@ -15,8 +15,9 @@
 struct sl_client_bridge;
 
 struct sl_client_stats {
-	uint64_t group_out, group_in; // broadcast and multicast frames that passed (OBS-3)
-	uint64_t offline;             // frames from the TAP while there was no session
+	uint64_t group_out, group_in;        // broadcast and multicast frames that passed (OBS-3)
+	uint64_t offline;                    // frames from the TAP while there was no session
+	uint64_t dropped_out[SL_DROP_COUNT]; // frames from the TAP that did not leave, by reason
 };
 
 // `mac`: our identity; `room` is for the log. NULL: out of memory.
@@ -24,6 +25,9 @@ struct sl_client_bridge *sl_client_bridge_new(struct sl_env *env, const struct s
 					      const struct sl_observer *observer);
 void sl_client_bridge_free(
 	struct sl_client_bridge *bridge); // NULL is fine; port and session are the caller's
+
+// Which rules are switched off; until then all hold. May be called again.
+void sl_client_bridge_rules(struct sl_client_bridge *bridge, uint32_t relaxed);
 
 // The callbacks that the port and the session are to be opened with; sl_membership_before_connect goes with
 // the latter.

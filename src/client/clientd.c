@@ -16,11 +16,18 @@
 
 static void show_joined(struct sl_client *client)
 {
+	struct sl_session_status session;
 	struct tap_net_status net;
 	char address[PREFIX_TEXT] = "no address yet";
 
 	if (client->stopping)
 		return;
+	sl_session_status(client->session, &session);
+	if (session.isolated) {
+		sl_notify_status(client->runtime->notify, "Cut off from room %s by the relay: %s",
+				 client->session_config.room, session.isolation);
+		return;
+	}
 	tap_net_status(client->net, &net);
 	if (net.preferred >= 0)
 		prefix_format(&net.addrs[net.preferred], address);
@@ -74,6 +81,12 @@ static void on_joined(void *arg, const struct sl_session_welcome *welcome)
 		welcome->gateway ? "present" : "not there yet");
 	sl_notify_ready(client->runtime->notify);
 	show_joined(client);
+}
+
+static void on_notice(void *arg, const struct sl_session_notice *notice)
+{
+	(void)notice;
+	show_joined(arg); // isolated, or no longer
 }
 
 static void on_net_changed(void *arg)
@@ -189,11 +202,25 @@ static int open_tap(struct sl_client *client, const struct sl_client_config *con
 	return route_guard_new(loop, client->tap_name, net.ifindex, &client->guard, error);
 }
 
+static void apply_rules(struct sl_client *client, const struct sl_client_config *config)
+{
+	uint32_t relaxed = sl_client_relaxed(config);
+
+	sl_client_bridge_rules(client->bridge, relaxed);
+	sl_endpoint_warn_relaxed(client->runtime->log, "client", relaxed);
+}
+
+static void client_reload(void *state, const void *config)
+{
+	apply_rules(state, config);
+}
+
 static int client_start(struct sl_runtime *runtime, void **state, struct sl_error *error)
 {
 	const struct sl_client_config *config = runtime->config;
 	struct sl_observer observer = {
 		.joined = on_joined,
+		.notice = on_notice,
 		.down = on_down,
 		.ended = on_ended,
 		.failed = on_port_failed,
@@ -229,6 +256,7 @@ static int client_start(struct sl_runtime *runtime, void **state, struct sl_erro
 		result = sl_fail(error, SL_ERR_NOMEM, "client: out of memory");
 		goto out;
 	}
+	apply_rules(client, config);
 	result = open_tap(client, config, error);
 	if (result != SL_OK)
 		goto out;
@@ -277,6 +305,7 @@ int sl_client_main(int argc, char **argv)
 		.validate = sl_client_validate,
 		.start = client_start,
 		.stop = client_stop,
+		.reload = client_reload,
 		.free = client_free,
 		.verbs = sl_client_verbs,
 	};

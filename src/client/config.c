@@ -189,8 +189,27 @@ const struct sl_option sl_client_options[] = {
 		.free_list = free_routes,
 		.dump_list = dump_routes,
 	},
-	{.name = NULL},
+#define X(id, rule, text)                                                                                    \
+	{                                                                                                    \
+		.name = "policy." #rule,                                                                     \
+		.type = SL_OPT_BOOL,                                                                         \
+		.offset = FIELD(policy.rule),                                                                \
+		.number = 1,                                                                                 \
+		.help = text,                                                                                \
+	},
+	SL_FILTER_RULES(X)
+#undef X
+		{.name = NULL},
 };
+
+uint32_t sl_client_relaxed(const struct sl_client_config *config)
+{
+#define X(id, rule, text) | SL_POLICY_BIT(SL_DROP_##id)
+	const uint32_t known = 0 SL_FILTER_RULES(X);
+#undef X
+
+	return sl_policy_relaxed(&config->policy) & known;
+}
 
 void sl_client_validate(const void *config, const char *file, struct sl_option_errors *errors)
 {

@@ -5,6 +5,7 @@
 
 #include "client/prefix.h"
 #include "daemon/options.h"
+#include "proto/policy.h"
 #include "session/settings.h"
 
 #define SL_CLIENT_ROUTES_MAX 64
@@ -20,8 +21,12 @@ struct sl_client_config {
 	char *tap_name, *tap_instance_id, *tap_address;
 	long long tap_metric;
 	struct sl_client_routes tap_routes;
+	struct sl_policy policy; // the filter's rules; a client has no others
 };
 
 extern const struct sl_option sl_client_options[];
+
+// The rules that are switched off.
+uint32_t sl_client_relaxed(const struct sl_client_config *config);
 
 void sl_client_validate(const void *config, const char *file, struct sl_option_errors *errors);

@@ -1,8 +1,11 @@
 // What softlanctl asks of a client.
 #include "client/clientd.h"
 
+#include "obs/drops.h"
+#include "obs/json.h"
 #include "port/report.h"
 #include "port/tap.h"
+#include "session/report.h"
 
 static json_t *tap_json(const struct sl_client *client, const struct tap_net_status *net)
 {
@@ -43,12 +46,27 @@ static void warn(json_t *warnings, const char *text)
 		json_array_append_new(warnings, json_string(text));
 }
 
+// Frames of this computer that were stopped here, with the likely cause.
+static void warn_drops(json_t *warnings, const struct sl_client *client)
+{
+	struct sl_client_stats bridge;
+	char sentence[SL_DROP_SENTENCE];
+
+	sl_client_bridge_stats(client->bridge, &bridge);
+	for (unsigned i = 0; i < SL_DROP_COUNT; i++) {
+		if (bridge.dropped_out[i] != 0)
+			warn(warnings, sl_drop_sentence((enum sl_drop)i, bridge.dropped_out[i], sentence));
+	}
+}
+
 static json_t *warnings_json(const struct sl_client *client, const struct tap_net_status *net)
 {
 	struct sl_session_status session;
 	json_t *warnings = json_array();
 
 	sl_session_status(client->session, &session);
+	sl_report_warnings(warnings, client->session, client->runtime->env->now_ns);
+	warn_drops(warnings, client);
 	warn(warnings, net->clash);
 	warn(warnings, net->warning);
 	if (net->up && net->addr_count == 0)
@@ -76,11 +94,18 @@ static void verb_status(void *arg, int argc, const char *const *argv, struct sl_
 
 static json_t *bridge_json(const struct sl_client *client)
 {
+	json_t *dropped_out = json_object();
 	struct sl_client_stats bridge;
 
 	sl_client_bridge_stats(client->bridge, &bridge);
-	return json_pack("{s:I, s:I, s:I}", "group_out", (json_int_t)bridge.group_out, "group_in",
-			 (json_int_t)bridge.group_in, "offline", (json_int_t)bridge.offline);
+	for (unsigned i = 0; i < SL_DROP_COUNT; i++) {
+		if (bridge.dropped_out[i] != 0)
+			json_object_set_new(dropped_out, sl_drop_name((enum sl_drop)i),
+					    sl_json_number(bridge.dropped_out[i]));
+	}
+	return json_pack("{s:I, s:I, s:I, s:o}", "group_out", (json_int_t)bridge.group_out, "group_in",
+			 (json_int_t)bridge.group_in, "offline", (json_int_t)bridge.offline, "dropped_out",
+			 dropped_out);
 }
 
 static void verb_stats(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)

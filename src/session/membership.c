@@ -18,6 +18,7 @@ void sl_membership_joined(void *arg, const struct sl_session_welcome *welcome)
 
 	membership->joined = true;
 	membership->peer_id = welcome->peer_id;
+	membership->room_id = welcome->room_id;
 	membership->mtu = welcome->mtu;
 	if (membership->observer.joined != NULL)
 		membership->observer.joined(membership->observer.arg, welcome);
@@ -40,6 +41,14 @@ void sl_membership_peer_left(void *arg, const struct sl_session_peer *peer, cons
 	(void)peer;
 	(void)reason;
 	peers_changed(arg);
+}
+
+void sl_membership_notice(void *arg, const struct sl_session_notice *notice)
+{
+	struct sl_membership *membership = arg;
+
+	if (membership->observer.notice != NULL)
+		membership->observer.notice(membership->observer.arg, notice);
 }
 
 void sl_membership_down(void *arg, const char *sentence, uint64_t retry_ns)

@@ -10,6 +10,7 @@
 struct sl_observer {
 	void (*joined)(void *arg, const struct sl_session_welcome *welcome);
 	void (*peers_changed)(void *arg);
+	void (*notice)(void *arg, const struct sl_session_notice *notice);
 	void (*down)(void *arg, const char *sentence, uint64_t retry_ns);
 	void (*ended)(void *arg, const char *sentence);
 	void (*failed)(void *arg, const char *why); // the port
@@ -20,7 +21,8 @@ struct sl_observer {
 struct sl_membership {
 	bool joined;
 	uint16_t peer_id; // ours
-	size_t mtu;       // 0: not agreed yet
+	uint64_t room_id;
+	size_t mtu; // 0: not agreed yet
 	char room[SL_ROOM_MAX + 1];
 	struct sl_observer observer;
 };
@@ -33,6 +35,7 @@ void sl_membership_init(struct sl_membership *membership, const char *room,
 void sl_membership_joined(void *membership, const struct sl_session_welcome *welcome);
 void sl_membership_peer_joined(void *membership, const struct sl_session_peer *peer);
 void sl_membership_peer_left(void *membership, const struct sl_session_peer *peer, const char *reason);
+void sl_membership_notice(void *membership, const struct sl_session_notice *notice);
 void sl_membership_down(void *membership, const char *sentence, uint64_t retry_ns);
 void sl_membership_ended(void *membership, const char *sentence);
 // For struct sl_session_config: its `arg` is that of the session's ops. SL_OK when nobody is to be asked.

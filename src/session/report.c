@@ -1,5 +1,6 @@
 #include "session/report.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ static json_t *number_or_null(uint64_t value) // 0: not known
 }
 
 // A sentence may have been cut in the middle of a character; JSON takes whole ones only.
-static json_t *sentence(const char *text)
+json_t *sl_report_sentence(const char *text)
 {
 	json_t *out = json_string(text);
 	char copy[512];
@@ -33,12 +34,21 @@ static json_t *sentence(const char *text)
 	return json_string(copy);
 }
 
+static json_t *isolation(const struct sl_session_status *now)
+{
+	char text[SL_MESSAGE_MAX + 80];
+
+	snprintf(text, sizeof(text), "The relay has cut this computer off from the room: %s", now->isolation);
+	return sl_report_sentence(text);
+}
+
 // For people: what there is to say of the connection. A daemon may append more.
 static json_t *sentences(const struct sl_session_status *now)
 {
 	json_t *list = json_array();
 
-	if (json_array_append_new(list, sentence(now->sentence)) == 0)
+	if (json_array_append_new(list, sl_report_sentence(now->sentence)) == 0 &&
+	    (!now->isolated || json_array_append_new(list, isolation(now)) == 0))
 		return list;
 	json_decref(list);
 	return NULL;
@@ -104,6 +114,7 @@ int sl_report_status(json_t *status, const struct sl_session *session, const str
 	rc |= put(status, "relay_address", address[0] != '\0' ? json_string(address) : json_null());
 	rc |= put(status, "server_name", json_string(config->server_name));
 	rc |= put(status, "connected", json_boolean(joined));
+	rc |= put(status, "isolated", json_boolean(now.isolated));
 	rc |= put(status, "state", json_string(now.state_name));
 	rc |= put(status, "sentences", sentences(&now));
 	rc |= put(status, "peer_id", number_or_null(joined ? now.welcome.peer_id : 0));
@@ -116,6 +127,42 @@ int sl_report_status(json_t *status, const struct sl_session *session, const str
 	rc |= status_path(status, &now);
 	rc |= put(status, "cipher", now.conn.cipher != NULL ? json_string(now.conn.cipher) : json_null());
 	return rc == SL_OK ? SL_OK : SL_ERR_NOMEM;
+}
+
+// Without "12 frames filtered: " at its beginning, as the number of all on this connection is said before.
+static const char *cause(const char *message)
+{
+	const char *rest = message + strspn(message, "0123456789");
+	const char *colon = strstr(rest, ": ");
+
+	return rest != message && strncmp(rest, " frame", 6) == 0 && colon != NULL ? colon + 2 : message;
+}
+
+static void warn_notice(json_t *warnings, const struct sl_session_notice *notice, uint64_t now_ns)
+{
+	uint64_t minutes = since(now_ns, notice->at_ns) / (60 * SL_NS_PER_S);
+	char text[SL_MESSAGE_MAX + 120], when[48] = "";
+
+	if (notice->total == 0 || notice->isolated) // that one is said first
+		return;
+	if (minutes > 0)
+		snprintf(when, sizeof(when), " (%" PRIu64 " min ago)", minutes);
+	snprintf(text, sizeof(text), "the relay dropped %" PRIu64 " frame%s: %s%s", notice->total,
+		 notice->total == 1 ? "" : "s", cause(notice->message), when);
+	json_array_append_new(warnings, sl_report_sentence(text));
+}
+
+void sl_report_warnings(json_t *warnings, const struct sl_session *session, uint64_t now_ns)
+{
+	const struct sl_session_notice *notice;
+	struct sl_session_status now;
+	unsigned cursor = 0;
+
+	sl_session_status(session, &now);
+	if (now.isolated)
+		json_array_append_new(warnings, isolation(&now));
+	while ((notice = sl_session_notice_next(session, &cursor)) != NULL)
+		warn_notice(warnings, notice, now_ns);
 }
 
 json_t *sl_report_rooms(const struct sl_session *session, const struct sl_session_config *config)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "obs/events.h"
+#include "session/report.h"
 #include "session/session_internal.h"
 
 // Waiting between tries: 0.5 to 5 s. While nothing answers, a dead relay costs one small packet a
@@ -49,6 +51,7 @@ static void forget_connection(struct sl_session *s)
 {
 	s->env->ops->timer_set(s->stats_timer, SL_TIME_NEVER);
 	frames_clear(s);
+	notices_clear(s);
 	sl_msg_reader_fini(&s->reader);
 	s->hello_sent = false;
 }
@@ -72,6 +75,20 @@ static void __attribute__((format(printf, 2, 0))) say(struct sl_session *s, cons
 	memcpy(s->sentence, text, sizeof text);
 }
 
+static void event_disconnected(struct sl_session *s)
+{
+	if (sl_events_watched(s->env))
+		sl_event(s->env, "disconnected", "{s:s, s:o}", "room", s->config.room, "sentence",
+			 sl_report_sentence(s->sentence));
+}
+
+static void say_down(struct sl_session *s, uint64_t wait, bool repeated)
+{
+	sl_warn(s->env->log, s->config.scope, "not connected, trying again in %llu ms (%s)%s",
+		(unsigned long long)(wait / SL_NS_PER_MS), s->sentence, repeated ? " (repeated)" : "");
+	event_disconnected(s);
+}
+
 void session_lose(struct sl_session *s, enum loss loss, uint64_t code, const char *format, ...)
 {
 	bool was_joined = s->state == SL_SESSION_JOINED;
@@ -92,9 +109,7 @@ void session_lose(struct sl_session *s, enum loss loss, uint64_t code, const cha
 	session_enter(s, SL_SESSION_WAITING);
 	session_timer(s, wait);
 	if (was_joined || sl_log_every(&s->log_down, s->env->now_ns, &suppressed))
-		sl_warn(s->env->log, s->config.scope, "not connected, trying again in %llu ms (%s)%s",
-			(unsigned long long)(wait / SL_NS_PER_MS), s->sentence,
-			suppressed > 0 ? " (repeated)" : "");
+		say_down(s, wait, suppressed > 0);
 	// The bridge must forget the MACs of the peers before it hears of the loss. Its callbacks may stop
 	// us.
 	peers_all_leave(s, "connection_lost");
@@ -110,6 +125,7 @@ void session_end(struct sl_session *s, const char *format, ...)
 	say(s, format, args);
 	va_end(args);
 	sl_err(s->env->log, s->config.scope, "%s", s->sentence);
+	event_disconnected(s);
 	connect_close(s, SL_CLOSE_DONE, "done");
 	forget_connection(s);
 	s->final = true;

@@ -34,6 +34,17 @@ struct sl_session_welcome {
 	uint16_t gateway; // 0: none
 };
 
+// What the relay told of our frames that it dropped, for one reason.
+struct sl_session_notice {
+	enum sl_drop reason; // SL_DROP_NONE: one that this version does not know
+	char token[SL_REASON_MAX + 1];
+	char message[SL_MESSAGE_MAX + 1]; // a sentence for people
+	uint64_t frames;                  // since the notice before
+	uint64_t total;                   // on this connection
+	bool isolated;                    // we are cut off from the room for it
+	uint64_t at_ns;
+};
+
 struct sl_session_ops {
 	// Welcome received (also again after each reconnect). Peers present are announced right after it.
 	void (*joined)(void *arg, const struct sl_session_welcome *welcome);
@@ -45,6 +56,8 @@ struct sl_session_ops {
 	// receiver's (gateway: GW-3, client: CORE-3, CORE-4); it counts its verdict with sl_session_count_rx.
 	void (*frame)(void *arg, struct sl_session_peer *peer, const uint8_t *frame, size_t len);
 	void (*batch_end)(void *arg); // after the frames of one received batch; may be NULL
+	// The relay dropped frames of ours, or cut us off from the room, or let us in again; may be NULL.
+	void (*notice)(void *arg, const struct sl_session_notice *notice);
 	// The session was lost or could not be made; it tries again by itself after `retry_ns`.
 	void (*down)(void *arg, const char *sentence, uint64_t retry_ns);
 	// It ended for good: a reject that can't be retried, a certificate that is not trusted, or
@@ -102,6 +115,10 @@ struct sl_session_peer *sl_session_peer_by_id(struct sl_session *session, uint16
 // Walks the peers in the order of their ids: start with *cursor = 0; NULL at the end.
 const struct sl_session_peer *sl_session_peer_next(const struct sl_session *session, unsigned *cursor);
 
+// Walks the last notice for each reason: start with *cursor = 0; NULL at the end. They end with the
+// connection.
+const struct sl_session_notice *sl_session_notice_next(const struct sl_session *session, unsigned *cursor);
+
 enum sl_session_state {
 	SL_SESSION_IDLE,
 	SL_SESSION_RESOLVING,
@@ -114,13 +131,15 @@ enum sl_session_state {
 };
 struct sl_session_status {
 	enum sl_session_state state;
-	const char *state_name;            // "joined" …
-	char sentence[512];                // for people: connected to where, or why not and what comes next
-	struct sl_addr relay;              // len 0: not resolved yet
-	struct sl_session_welcome welcome; // valid when joined
-	uint64_t since_ns;                 // when this state began
-	uint64_t rtt_ns;                   // 0: not known
-	size_t max_datagram;               // what the path carries now
+	const char *state_name;             // "joined" …
+	char sentence[512];                 // for people: connected to where, or why not and what comes next
+	struct sl_addr relay;               // len 0: not resolved yet
+	struct sl_session_welcome welcome;  // valid when joined
+	uint64_t since_ns;                  // when this state began
+	bool isolated;                      // cut off from the room by the relay …
+	char isolation[SL_MESSAGE_MAX + 1]; // … for this reason, with the remedy
+	uint64_t rtt_ns;                    // 0: not known
+	size_t max_datagram;                // what the path carries now
 	unsigned reconnects;
 	uint64_t unknown_messages; // control messages of types this version does not know
 	struct sl_udp_stats udp;   // all connections together

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "obs/events.h"
 #include "proto/mtu.h"
 #include "session/session_internal.h"
 
@@ -151,6 +152,8 @@ static void on_welcome(struct sl_session *s, const struct sl_msg *msg)
 		s->welcome.peer_id, control_relay_text(s, relay), s->welcome.mtu, s->welcome.budget, gateway);
 	if (s->config.stats_interval_ns != 0)
 		s->env->ops->timer_set(s->stats_timer, s->env->now_ns + s->config.stats_interval_ns);
+	sl_event(s->env, "connected", "{s:s, s:s, s:i}", "room", s->config.room, "relay", relay, "peer",
+		 (int)s->welcome.peer_id);
 	frames_welcome(s);
 	s->ops.joined(s->ops.arg, &s->welcome);
 }
@@ -213,6 +216,8 @@ static void handle_joined(struct sl_session *s, const struct sl_msg *msg)
 		on_disconnect(s, msg);
 		break;
 	case SL_MSG_NOTICE:
+		notices_take(s, msg);
+		break;
 	case SL_MSG_UNKNOWN:
 		s->unknown_messages++;
 		if (sl_log_every(&s->log_unknown, s->env->now_ns, &suppressed))

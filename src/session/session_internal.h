@@ -4,6 +4,7 @@
 //   session_connect.c   look up, connect, and what the connection reports
 //   session_control.c   the control stream: hello, welcome, reject, stats, disconnect
 //   session_peers.c     the peers of the room
+//   session_notice.c    what the relay tells of our frames
 //   session_frames.c    datagrams in and out, the waiting room, counters
 //   session_status.c    what others may ask of it
 #pragma once
@@ -81,6 +82,10 @@ struct sl_session {
 	struct sl_session_welcome welcome;
 	struct sl_log_limit log_down, log_unknown;
 
+	struct sl_session_notice notices[SL_DROP_COUNT + 1]; // by reason; no token: none yet
+	const struct sl_session_notice *isolated_by;         // one of them; NULL: not isolated
+	struct sl_log_limit log_notice[SL_DROP_COUNT + 1], log_isolated, log_let_in;
+
 	struct peer_block *blocks[256];
 	struct sl_map by_mac;
 	size_t peer_count;
@@ -130,6 +135,10 @@ int peers_join(struct sl_session *s, const struct sl_msg *msg, struct sl_error *
 void peers_leave(struct sl_session *s, uint16_t id, const char *reason);
 void peers_all_leave(struct sl_session *s, const char *reason); // each is reported
 void peers_clear(struct sl_session *s);                         // none is
+
+// session_notice.c
+void notices_take(struct sl_session *s, const struct sl_msg *msg);
+void notices_clear(struct sl_session *s);
 
 // session_frames.c
 void frames_datagram(struct sl_session *s, const uint8_t *data, size_t len);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "obs/events.h"
 #include "session/session_internal.h"
 
 struct sl_session_peer *sl_session_peer_by_id(struct sl_session *s, uint16_t id)
@@ -44,6 +45,19 @@ static const char *identity(const struct sl_session_peer *peer, char out[static 
 	else
 		snprintf(out, IDENTITY_TEXT, "role client mac %s", sl_mac_format(&peer->mac, mac));
 	return out;
+}
+
+static void event_joined(struct sl_session *s, const struct sl_session_peer *peer)
+{
+	char mac[SL_MAC_TEXT];
+
+	if (peer->role == SL_ROLE_CLIENT)
+		sl_event(s->env, "peer_joined", "{s:s, s:i, s:s, s:s}", "room", s->config.room, "peer",
+			 (int)peer->id, "role", sl_role_name(peer->role), "mac",
+			 sl_mac_format(&peer->mac, mac));
+	else
+		sl_event(s->env, "peer_joined", "{s:s, s:i, s:s}", "room", s->config.room, "peer",
+			 (int)peer->id, "role", sl_role_name(peer->role));
 }
 
 static int peer_add(struct sl_session *s, struct sl_session_peer *peer, struct sl_error *error)
@@ -112,6 +126,7 @@ int peers_join(struct sl_session *s, const struct sl_msg *msg, struct sl_error *
 		return result;
 	}
 	sl_info(s->env->log, s->config.scope, "peer %u joined, %s", id, identity(peer, text));
+	event_joined(s, peer);
 	s->ops.peer_joined(s->ops.arg, peer);
 	frames_announced(s, peer);
 	return SL_OK;
@@ -129,6 +144,8 @@ void peers_leave(struct sl_session *s, uint16_t id, const char *reason)
 	// Out of the tables first, so that nothing the bridge does now finds it.
 	peer_remove(s, peer);
 	sl_info(s->env->log, s->config.scope, "peer %u left, %s (%s)", id, identity(peer, text), reason);
+	sl_event(s->env, "peer_left", "{s:s, s:i, s:s}", "room", s->config.room, "peer", (int)id, "reason",
+		 reason);
 	s->ops.peer_left(s->ops.arg, peer, reason);
 	free(peer);
 }

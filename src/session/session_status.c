@@ -106,6 +106,9 @@ void sl_session_status(const struct sl_session *s, struct sl_session_status *out
 	out->welcome = s->welcome;
 	out->since_ns = s->since_ns;
 	out->reconnects = s->reconnects;
+	out->isolated = s->isolated_by != NULL;
+	if (out->isolated)
+		memcpy(out->isolation, s->isolated_by->message, sizeof out->isolation);
 	out->unknown_messages = s->unknown_messages;
 	out->udp = s->udp_before;
 	if (s->quic != NULL) {

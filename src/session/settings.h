@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "common/log.h"
 #include "daemon/options.h"
 #include "session/session.h"
 
@@ -30,6 +31,9 @@ void sl_endpoint_validate(const struct sl_endpoint_settings *settings, const cha
 // after the session). SL_OK or a code with a sentence.
 int sl_endpoint_session_config(const struct sl_endpoint_settings *settings, enum sl_role role,
 			       struct sl_session_config *out, struct sl_tls **tls, struct sl_error *error);
+
+// Says in the log which rules are switched off in `policy`; nothing if none is.
+void sl_endpoint_warn_relaxed(struct sl_log *log, const char *scope, uint32_t relaxed);
 
 // Rows of an option table for these settings: SL_ENDPOINT_OPTIONS(T, member, who) in
 // session/settings_table.h, which only the daemons' option tables include.

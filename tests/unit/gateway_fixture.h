@@ -234,7 +234,8 @@ static void join(struct fixture *f)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	const struct sl_observer observer = {on_joined, on_changed, on_down, on_ended, on_failed, NULL, f};
+	const struct sl_observer observer = {on_joined, on_changed, NULL, on_down,
+					     on_ended,  on_failed,  NULL, f};
 
 	sl_log_init(&f->log);
 	f->log.sink = on_log;

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "net/loop.h"
+#include "obs/events.h"
 #include "proto/overlay.h"
 #include "session/session.h"
 
@@ -52,18 +53,23 @@ struct world {
 	size_t last_datagram_len;
 
 	// what the session told: one letter per event, J joined, p peer_joined, l peer_left, f frame,
-	// D down, E ended
+	// N notice, D down, E ended
 	char events[256];
 	uint8_t frames[64]; // first bytes of the frames, in order
 	size_t frame_count, batches;
 	char left_reason[SL_REASON_MAX + 1], sentence[512];
 	bool ended_null;
+	struct sl_session_notice notice;
 	uint64_t retry_ns, joined_ns;
 	unsigned joins;
 	enum sl_drop verdict;
 	unsigned before_connects;
 	bool refuse_connect;
 	bool stop_in_joined, stop_in_left;
+
+	// `watch`: the events as JSON texts, one a line
+	struct sl_events events_to;
+	char watched[4096];
 };
 
 #include "quic_world.h"
@@ -245,6 +251,13 @@ static inline void on_batch_end(void *arg)
 	((struct world *)arg)->batches++;
 }
 
+static inline void on_notice(void *arg, const struct sl_session_notice *notice)
+{
+	struct world *w = arg;
+	event(w, 'N');
+	w->notice = *notice;
+}
+
 static inline void on_down(void *arg, const char *sentence, uint64_t retry_ns)
 {
 	struct world *w = arg;
@@ -331,6 +344,22 @@ static inline void keep_log(void *arg, enum sl_log_level level, const char *line
 	snprintf(w->log_text + n, sizeof w->log_text - n, "%s\n", line);
 }
 
+static inline bool is_watched(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static inline void keep_event(void *arg, json_t *json)
+{
+	struct world *w = arg;
+	char *text = json_dumps(json, JSON_COMPACT);
+	size_t n = strlen(w->watched);
+	snprintf(w->watched + n, sizeof w->watched - n, "%s\n", text);
+	free(text);
+	json_decref(json);
+}
+
 static inline int setup(void **state)
 {
 	struct world *w = world_new("session");
@@ -339,6 +368,8 @@ static inline int setup(void **state)
 	w->log.sink = keep_log;
 	w->log.sink_arg = w;
 	w->verdict = SL_DROP_NONE;
+	w->events_to = (struct sl_events){is_watched, keep_event, w};
+	w->env->events = &w->events_to;
 	sl_msg_reader_init(&w->reader);
 	assert_int_equal(sl_listen_parse("127.0.0.1:1", &w->address, &dual, &error), SL_OK);
 	sl_addr_set_port(&w->address, 0);
@@ -382,8 +413,8 @@ static inline struct sl_session_config session_config(struct world *w)
 static inline void start_with(struct world *w, const struct sl_session_config *config)
 {
 	struct sl_error error = {""};
-	const struct sl_session_ops ops = {on_joined,    on_peer_joined, on_peer_left, on_frame,
-					   on_batch_end, on_down,        on_ended,     w};
+	const struct sl_session_ops ops = {on_joined, on_peer_joined, on_peer_left, on_frame, on_batch_end,
+					   on_notice, on_down,        on_ended,     w};
 	if (sl_session_new(w->env, config, &ops, &w->session, &error) != SL_OK)
 		fail_msg("%s", error.text);
 	sl_session_start(w->session);

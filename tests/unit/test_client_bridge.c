@@ -45,7 +45,7 @@ struct fixture {
 	struct sl_session_ops ops;
 	struct sl_port_handler handler;
 	struct port port;
-	unsigned joined, down, ended, changed, failed;
+	unsigned joined, down, ended, changed, failed, notices;
 };
 
 // ---- the recording session ----
@@ -121,6 +121,11 @@ static void on_changed(void *arg)
 {
 	((struct fixture *)arg)->changed++;
 }
+static void on_notice(void *arg, const struct sl_session_notice *notice)
+{
+	(void)notice;
+	((struct fixture *)arg)->notices++;
+}
 static void on_down(void *arg, const char *sentence, uint64_t retry_ns)
 {
 	(void)sentence, (void)retry_ns;
@@ -154,7 +159,8 @@ static void on_line(void *arg, enum sl_log_level level, const char *line)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
-	struct sl_observer observer = {on_joined, on_changed, on_down, on_ended, on_failed, on_connect, f};
+	struct sl_observer observer = {on_joined, on_changed, on_notice,  on_down,
+				       on_ended,  on_failed,  on_connect, f};
 
 	assert_non_null(f);
 	sl_log_init(&f->log);
@@ -395,17 +401,20 @@ static void test_obs1_frame_log(void **state)
 static void test_owner_is_told(void **state)
 {
 	struct fixture *f = *state;
+	const struct sl_session_notice notice = {.reason = SL_DROP_LOOP};
 	struct sl_addr relay = {0};
 	struct sl_error error = {0};
 
 	join(f);
 	f->ops.peer_joined(f->ops.arg, &f->session.client);
 	f->ops.peer_left(f->ops.arg, &f->session.client, "bye");
+	f->ops.notice(f->ops.arg, &notice);
 	f->ops.down(f->ops.arg, "gone", 1);
 	f->ops.ended(f->ops.arg, NULL);
 	f->handler.failed(f->handler.arg, "deleted");
 	assert_int_equal(f->joined, 1);
 	assert_int_equal(f->changed, 2);
+	assert_int_equal(f->notices, 1);
 	assert_int_equal(f->down, 1);
 	assert_int_equal(f->ended, 1);
 	assert_int_equal(f->failed, 1);

@@ -112,8 +112,8 @@ static unsigned activate(const char *name, const char *to)
 	out = fopen(to, "w");
 	while (fgets(line, sizeof(line), in) != NULL) {
 		const char *text = strncmp(line, "// ", 3) == 0 ? line + 3 : line;
-		size_t word =
-			strspn(text + strspn(text, " "), "abcdefghijklmnopqrstuvwxyz_") + strspn(text, " ");
+		size_t word = strspn(text + strspn(text, " "), "abcdefghijklmnopqrstuvwxyz0123456789_") +
+			      strspn(text, " ");
 
 		if (text[0] == '{' || text[0] == '}' || strncmp(text + word, " =", 2) == 0 ||
 		    strcmp(text + word, ":\n") == 0) {
