@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "gateway/cam.h"
-#include "obs/framelog.h"
+#include "gateway/lan_guard.h"
+#include "obs/drops.h"
 #include "proto/filter.h"
 
 struct sl_gateway_bridge {
@@ -14,21 +15,31 @@ struct sl_gateway_bridge {
 	struct sl_port *port;
 	struct sl_gateway_stats stats;
 	struct cam cam;
+	struct lan_guard lan;
+	struct sl_drop_limits lan_drops, relay_drops; // one for each direction
 };
 
-static void log_frame(struct sl_gateway_bridge *bridge, const char *direction, uint16_t peer,
-		      const struct sl_eth *eth, size_t len, enum sl_drop drop)
+static void log_frame(struct sl_gateway_bridge *bridge, struct sl_drop_limits *limits, const char *direction,
+		      uint16_t peer, const struct sl_eth *eth, size_t len, enum sl_drop drop,
+		      const char *detail)
 {
-	sl_framelog_write(bridge->env->log, &(struct sl_framelog){
-						    .scope = "gateway",
-						    .direction = direction,
-						    .room = bridge->member.room,
-						    .peer = peer,
-						    .eth = eth,
-						    .frame_len = len,
-						    .drop = drop,
-						    .targets = drop == SL_DROP_NONE,
-					    });
+	const struct sl_framelog entry = {
+		.scope = "gateway",
+		.direction = direction,
+		.room = bridge->member.room,
+		.peer = peer,
+		.eth = eth,
+		.frame_len = len,
+		.drop = drop,
+		.targets = drop == SL_DROP_NONE,
+	};
+
+	if (drop == SL_DROP_NONE && !bridge->env->log->frames)
+		return;
+	if (bridge->env->log->frames)
+		sl_framelog_write(bridge->env->log, &entry);
+	if (drop != SL_DROP_NONE)
+		sl_drop_report(bridge->env, limits, &entry, detail);
 }
 
 // --- LAN -> relay ---------------------------------------------------------------------------
@@ -77,25 +88,37 @@ static bool lan_wanted(void *arg, const uint8_t *frame, size_t len)
 
 static void lan_frame(struct sl_gateway_bridge *bridge, const uint8_t *frame, size_t len, bool malformed)
 {
-	struct sl_filter_input input = {.direction = SL_FROM_LAN, .mtu = bridge->member.mtu};
+	struct sl_filter_input input = {
+		.direction = SL_FROM_LAN,
+		.mtu = bridge->member.mtu,
+		.relaxed = bridge->lan.relaxed,
+	};
 	struct sl_session_peer *destination;
 	enum relation relation = relate(bridge, frame, len, &destination);
 	struct sl_view view;
 	enum sl_drop verdict;
+	enum lan_probe probe;
 
 	if (relation == UNWANTED)
 		return;
 	verdict = sl_filter_check(frame, len, &input, &view);
-	if (relation == REFLECTED)
+	probe = malformed ? LAN_PROBE_NONE : lan_guard_probe(&bridge->lan, &bridge->member, &view);
+	if (probe == LAN_PROBE_FOREIGN)
+		return;
+	if (probe == LAN_PROBE_OURS)
+		verdict = SL_DROP_NONE; // the relay needs to see it, whatever else is wrong here
+	else if (relation == REFLECTED)
 		verdict = SL_DROP_REFLECTED;
 	else if (malformed)
 		verdict = SL_DROP_MALFORMED;
+	else if (verdict == SL_DROP_NONE)
+		verdict = lan_guard_outward(&bridge->lan, frame, len, &view);
 	if (verdict == SL_DROP_NONE)
 		verdict = sl_session_send(bridge->session, frame, len, destination);
 	else
 		sl_session_count_drop(bridge->session, verdict);
-	if (bridge->env->log->frames)
-		log_frame(bridge, "lan_to_relay", bridge->member.peer_id, &view.eth, len, verdict);
+	log_frame(bridge, &bridge->lan_drops, "lan_to_relay", bridge->member.peer_id, &view.eth, len, verdict,
+		  NULL);
 }
 
 static void lan_receive(void *arg, const uint8_t *frame, size_t len)
@@ -125,18 +148,22 @@ static void relay_frame(void *arg, struct sl_session_peer *peer, const uint8_t *
 		.direction = SL_FROM_REMOTE,
 		.announced = client ? &peer->mac : NULL,
 		.mtu = bridge->member.mtu,
+		.relaxed = bridge->lan.relaxed,
 	};
+	char what[SL_GUARD_TEXT] = "";
 	struct sl_view view;
 	enum sl_drop verdict = sl_filter_check(frame, len, &input, &view);
 
 	if (!client)
 		verdict = SL_DROP_FORGED_SOURCE; // a room has one gateway, and that is us
+	else if (verdict == SL_DROP_NONE)
+		verdict = lan_guard_inward(&bridge->lan, &peer->mac, frame, len, &view, what);
 	// A frame the system then refuses is in the port's tx_drops: the tunnel has delivered it.
 	if (verdict == SL_DROP_NONE)
 		(void)sl_port_send(bridge->port, frame, len);
 	sl_session_count_rx(bridge->session, peer, len, verdict);
-	if (bridge->env->log->frames)
-		log_frame(bridge, "relay_to_lan", peer->id, &view.eth, len, verdict);
+	log_frame(bridge, &bridge->relay_drops, "relay_to_lan", peer->id, &view.eth, len, verdict,
+		  what[0] != '\0' ? what : NULL);
 }
 
 static void relay_batch_end(void *arg)
@@ -160,8 +187,17 @@ static void peer_joined(void *arg, const struct sl_session_peer *peer)
 {
 	struct sl_gateway_bridge *bridge = arg;
 
+	lan_guard_joined(&bridge->lan, peer);
 	cam_joined(&bridge->cam, peer);
 	sl_membership_peer_joined(&bridge->member, peer);
+}
+
+static void peer_left(void *arg, const struct sl_session_peer *peer, const char *reason)
+{
+	struct sl_gateway_bridge *bridge = arg;
+
+	lan_guard_left(&bridge->lan, peer);
+	sl_membership_peer_left(&bridge->member, peer, reason);
 }
 
 static void down(void *arg, const char *sentence, uint64_t retry_ns)
@@ -190,8 +226,10 @@ struct sl_gateway_bridge *sl_gateway_bridge_new(struct sl_env *env, const char *
 	if (bridge == NULL)
 		return NULL;
 	bridge->env = env;
+	lan_guard_init(&bridge->lan, env);
 	sl_membership_init(&bridge->member, room, observer);
 	if (cam_init(&bridge->cam, env, bridge->member.room, cam_interval_ns) != SL_OK) {
+		lan_guard_fini(&bridge->lan);
 		free(bridge);
 		return NULL;
 	}
@@ -203,7 +241,13 @@ void sl_gateway_bridge_free(struct sl_gateway_bridge *bridge)
 	if (bridge == NULL)
 		return;
 	cam_fini(&bridge->cam);
+	lan_guard_fini(&bridge->lan);
 	free(bridge);
+}
+
+void sl_gateway_bridge_rules(struct sl_gateway_bridge *bridge, uint32_t relaxed, uint64_t broadcast_pps)
+{
+	lan_guard_rules(&bridge->lan, relaxed, broadcast_pps);
 }
 
 void sl_gateway_bridge_port_handler(struct sl_gateway_bridge *bridge, struct sl_port_handler *out)
@@ -223,9 +267,10 @@ void sl_gateway_bridge_session_ops(struct sl_gateway_bridge *bridge, struct sl_s
 	*out = (struct sl_session_ops){
 		.joined = joined,
 		.peer_joined = peer_joined,
-		.peer_left = sl_membership_peer_left,
+		.peer_left = peer_left,
 		.frame = relay_frame,
 		.batch_end = relay_batch_end,
+		.notice = sl_membership_notice,
 		.down = down,
 		.ended = ended,
 		.arg = bridge,
@@ -237,6 +282,7 @@ void sl_gateway_bridge_attach(struct sl_gateway_bridge *bridge, struct sl_sessio
 {
 	bridge->session = session;
 	bridge->port = port;
+	lan_guard_attach(&bridge->lan, session);
 	cam_attach(&bridge->cam, session, port);
 }
 
@@ -244,4 +290,6 @@ void sl_gateway_bridge_stats(const struct sl_gateway_bridge *bridge, struct sl_g
 {
 	*out = bridge->stats;
 	out->cam_frames = bridge->cam.frames;
+	out->own_probes = bridge->lan.own_probes;
+	out->foreign_probes = bridge->lan.foreign_probes;
 }

@@ -1,8 +1,8 @@
 // The gateway's bridge: frames between an L2 port on the LAN and a session with the relay. It knows
 // sl_env, sl_port and sl_session only, so it runs on a real interface and in a simulation alike.
 //
-//   LAN -> relay   reflected? unrelated? filter, session
-//   relay -> LAN   filter with the source peer's announced MAC (GW-3), port
+//   LAN -> relay   reflected? unrelated? filter, probe? repeats, rate, session
+//   relay -> LAN   filter with the source peer's announced MAC (GW-3), guard, repeats, port
 //
 // Lifecycle before frames (GW-6): the relay's control messages change the session's peers as they
 // arrive, and the session holds frames back whose source is not announced yet; frames from the LAN
@@ -19,6 +19,8 @@ struct sl_gateway_stats {
 	uint64_t lan_unrelated; // LAN unicast that is for no remote client (GW-4): no error
 	uint64_t lan_offline;   // LAN frames seen while there was no session
 	uint64_t cam_frames;    // GW-5
+	// Loop probes that came from the LAN: those of our room, handed to the relay, and those of others
+	uint64_t own_probes, foreign_probes;
 };
 
 // `room` is for the log; `cam_interval_ns` 0: no CAM refresh. NULL: out of memory.
@@ -26,6 +28,11 @@ struct sl_gateway_bridge *sl_gateway_bridge_new(struct sl_env *env, const char *
 						uint64_t cam_interval_ns, const struct sl_observer *observer);
 void sl_gateway_bridge_free(
 	struct sl_gateway_bridge *bridge); // NULL is fine; port and session are the caller's
+
+// Which rules are switched off, and how many broadcast and multicast frames a second the LAN may send into
+// the room (0: no limit). Until then all rules hold, and the limit is LAN_GUARD_BROADCAST_PPS. May be called
+// again.
+void sl_gateway_bridge_rules(struct sl_gateway_bridge *bridge, uint32_t relaxed, uint64_t broadcast_pps);
 
 // The callbacks that the port and the session are to be opened with.
 void sl_gateway_bridge_port_handler(struct sl_gateway_bridge *bridge, struct sl_port_handler *out);

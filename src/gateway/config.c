@@ -3,6 +3,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "gateway/lan_guard.h"
 #include "session/settings_table.h"
 
 static int check_interface(const char *value, struct sl_error *error)
@@ -37,7 +38,27 @@ const struct sl_option sl_gateway_options[] = {
 		.help = "Seconds between the small frames that keep the players' MAC addresses known to the "
 			"LAN's switches; 0: none.",
 	},
-	{.name = NULL},
+	{
+		.name = "lan_rate.broadcast_pps",
+		.type = SL_OPT_INT,
+		.offset = offsetof(struct sl_gateway_config, broadcast_pps),
+		.number = LAN_GUARD_BROADCAST_PPS,
+		.min = 0,
+		.max = 100000000,
+		.help = "Broadcast and multicast frames a second that the LAN may send into the room; 0: no "
+			"limit.",
+	},
+#define X(id, rule, text)                                                                                    \
+	{                                                                                                    \
+		.name = "policy." #rule,                                                                     \
+		.type = SL_OPT_BOOL,                                                                         \
+		.offset = offsetof(struct sl_gateway_config, policy.rule),                                   \
+		.number = 1,                                                                                 \
+		.help = text,                                                                                \
+	},
+	SL_POLICY_RULES(X)
+#undef X
+		{.name = NULL},
 };
 
 void sl_gateway_validate(const void *config, const char *file, struct sl_option_errors *errors)

@@ -2,12 +2,15 @@
 #pragma once
 
 #include "daemon/options.h"
+#include "proto/policy.h"
 #include "session/settings.h"
 
 struct sl_gateway_config {
 	struct sl_endpoint_settings endpoint;
 	char *interface;
 	long long cam_refresh_interval; // seconds; 0: never
+	long long broadcast_pps;        // lan_rate: of the LAN, into the room; 0: no limit
+	struct sl_policy policy;
 };
 
 extern const struct sl_option sl_gateway_options[];

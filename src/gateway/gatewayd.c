@@ -105,6 +105,19 @@ static int open_port(struct sl_gateway *gateway, const char *sysfs, struct sl_er
 	return sl_packet_open(gateway->runtime->loop, gateway->interface, &handler, &gateway->port, error);
 }
 
+static void apply_rules(struct sl_gateway *gateway, const struct sl_gateway_config *config)
+{
+	uint32_t relaxed = sl_policy_relaxed(&config->policy);
+
+	sl_gateway_bridge_rules(gateway->bridge, relaxed, (uint64_t)config->broadcast_pps);
+	sl_endpoint_warn_relaxed(gateway->runtime->log, "gateway", relaxed);
+}
+
+static void gateway_reload(void *state, const void *config)
+{
+	apply_rules(state, config);
+}
+
 static int gateway_start(struct sl_runtime *runtime, void **state, struct sl_error *error)
 {
 	const struct program *program = (const struct program *)runtime->daemon;
@@ -137,6 +150,7 @@ static int gateway_start(struct sl_runtime *runtime, void **state, struct sl_err
 		rc = sl_fail(error, SL_ERR_NOMEM, "gateway: out of memory");
 		goto out;
 	}
+	apply_rules(gateway, config);
 	// The interface comes first: a gateway without a LAN must not take the room's place (GW-1).
 	rc = open_port(gateway, program->sysfs, error);
 	if (rc != SL_OK)
@@ -190,6 +204,7 @@ int sl_gateway_main(int argc, char **argv, const char *sysfs)
 				.validate = sl_gateway_validate,
 				.start = gateway_start,
 				.stop = gateway_stop,
+				.reload = gateway_reload,
 				.free = gateway_free,
 				.verbs = sl_gateway_verbs,
 			},

@@ -2,6 +2,15 @@
 #include "gateway/gatewayd.h"
 
 #include "port/report.h"
+#include "session/report.h"
+
+static json_t *warnings_json(const struct sl_gateway *gateway)
+{
+	json_t *warnings = json_array();
+
+	sl_report_warnings(warnings, gateway->session, gateway->runtime->env->now_ns);
+	return warnings;
+}
 
 static void verb_status(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
 {
@@ -9,7 +18,9 @@ static void verb_status(void *arg, int argc, const char *const *argv, struct sl_
 
 	(void)argv;
 	if (sl_control_usage(reply, argc, 1, "status"))
-		sl_endpoint_status(&gateway->view, json_pack("{s:s}", "interface", gateway->interface),
+		sl_endpoint_status(&gateway->view,
+				   json_pack("{s:s, s:o}", "interface", gateway->interface, "warnings",
+					     warnings_json(gateway)),
 				   reply);
 }
 
@@ -18,8 +29,10 @@ static json_t *bridge_json(const struct sl_gateway *gateway)
 	struct sl_gateway_stats bridge;
 
 	sl_gateway_bridge_stats(gateway->bridge, &bridge);
-	return json_pack("{s:I, s:I, s:I}", "lan_unrelated", (json_int_t)bridge.lan_unrelated, "lan_offline",
-			 (json_int_t)bridge.lan_offline, "cam_frames", (json_int_t)bridge.cam_frames);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "lan_unrelated", (json_int_t)bridge.lan_unrelated,
+			 "lan_offline", (json_int_t)bridge.lan_offline, "cam_frames",
+			 (json_int_t)bridge.cam_frames, "own_probes", (json_int_t)bridge.own_probes,
+			 "foreign_probes", (json_int_t)bridge.foreign_probes);
 }
 
 static void verb_stats(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
