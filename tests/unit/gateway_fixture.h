@@ -1,5 +1,6 @@
-// For test_gateway_bridge.c: a gateway's bridge between a session and a port that both live in memory, with
-// a clock that the test moves. The functions of the session are defined here in place of the real ones.
+// For test_gateway_bridge.c and test_gateway_guard.c: a gateway's bridge between a session and a port that
+// both live in memory, with a clock that the test moves. The functions of the session are defined here in
+// place of the real ones.
 #pragma once
 
 #include "gateway/bridge.h"
@@ -14,8 +15,11 @@
 
 #include <cmocka.h>
 
+#include "obs/events.h"
+
 #define MTU 1382
 #define INTERVAL (30 * SL_NS_PER_S)
+#define ROOM_ID 7
 
 static const struct sl_mac alice = {{0x02, 0xa1, 1, 1, 1, 1}};
 static const struct sl_mac bob = {{0x02, 0xb0, 2, 2, 2, 2}};
@@ -37,7 +41,7 @@ struct sl_session {
 struct fixture {
 	struct sl_env env; // first
 	struct sl_log log;
-	char logged[4096];
+	char logged[8192];
 	uint64_t timer_ns;
 	sl_timer_fn timer_fn;
 	void *timer_arg;
@@ -45,13 +49,16 @@ struct fixture {
 	struct sl_session session;
 	struct sl_port port;
 	unsigned injected, flushed;
-	uint8_t frames[16][2048];
-	size_t lens[16];
+	uint8_t frames[64][2048];
+	size_t lens[64];
 
 	struct sl_gateway_bridge *bridge;
 	struct sl_port_handler lan;
 	struct sl_session_ops relay;
 	unsigned joined, changed, down, ended, failed;
+
+	struct sl_events events; // for `watch`, as JSON texts, one a line
+	char watched[8192];
 };
 
 // --- a session in memory -----------------------------------------------------------------------
@@ -102,6 +109,15 @@ struct sl_session_peer *sl_session_peer_by_mac(struct sl_session *session, const
 	return NULL;
 }
 
+struct sl_session_peer *sl_session_peer_by_id(struct sl_session *session, uint16_t id)
+{
+	for (unsigned i = 0; i < session->count; i++) {
+		if (session->peers[i].id == id)
+			return &session->peers[i];
+	}
+	return NULL;
+}
+
 const struct sl_session_peer *sl_session_peer_next(const struct sl_session *session, unsigned *cursor)
 {
 	return *cursor < session->count ? &session->peers[(*cursor)++] : NULL;
@@ -109,7 +125,7 @@ const struct sl_session_peer *sl_session_peer_next(const struct sl_session *sess
 
 // --- an environment and a port in memory -------------------------------------------------------
 
-static struct sl_timer *timer_new(struct sl_env *env, sl_timer_fn fn, void *arg)
+static inline struct sl_timer *timer_new(struct sl_env *env, sl_timer_fn fn, void *arg)
 {
 	struct fixture *f = (struct fixture *)env;
 
@@ -119,23 +135,36 @@ static struct sl_timer *timer_new(struct sl_env *env, sl_timer_fn fn, void *arg)
 	return (struct sl_timer *)f;
 }
 
-static void timer_set(struct sl_timer *timer, uint64_t deadline_ns)
+static inline void timer_set(struct sl_timer *timer, uint64_t deadline_ns)
 {
 	((struct fixture *)timer)->timer_ns = deadline_ns;
 }
 
-static void timer_free(struct sl_timer *timer)
+static inline void timer_free(struct sl_timer *timer)
 {
 	((struct fixture *)timer)->timer_fn = NULL;
 }
 
+static inline void env_random(struct sl_env *env, void *out, size_t len)
+{
+	(void)env;
+	memset(out, 0x42, len);
+}
+
+static inline uint64_t env_wall_ns(struct sl_env *env)
+{
+	return env->now_ns;
+}
+
 static const struct sl_env_ops env_ops = {
+	.random = env_random,
+	.wall_ns = env_wall_ns,
 	.timer_new = timer_new,
 	.timer_set = timer_set,
 	.timer_free = timer_free,
 };
 
-static void pass_time(struct fixture *f, uint64_t ns)
+static inline void pass_time(struct fixture *f, uint64_t ns)
 {
 	uint64_t end = f->env.now_ns + ns;
 
@@ -147,22 +176,22 @@ static void pass_time(struct fixture *f, uint64_t ns)
 	f->env.now_ns = end;
 }
 
-static struct fixture *of_port(struct sl_port *port)
+static inline struct fixture *of_port(struct sl_port *port)
 {
 	return (struct fixture *)((char *)port - offsetof(struct fixture, port));
 }
 
-static int port_send(struct sl_port *port, const uint8_t *frame, size_t len)
+static inline int port_send(struct sl_port *port, const uint8_t *frame, size_t len)
 {
 	struct fixture *f = of_port(port);
 
-	assert_true(f->injected < 16);
+	assert_true(f->injected < 64);
 	memcpy(f->frames[f->injected], frame, len);
 	f->lens[f->injected++] = len;
 	return SL_OK;
 }
 
-static void port_flush(struct sl_port *port)
+static inline void port_flush(struct sl_port *port)
 {
 	struct fixture *f = of_port(port);
 
@@ -173,7 +202,7 @@ static const struct sl_port_ops port_ops = {.send = port_send, .flush = port_flu
 
 // --- the fixture -------------------------------------------------------------------------------
 
-static void on_log(void *arg, enum sl_log_level level, const char *line)
+static inline void on_log(void *arg, enum sl_log_level level, const char *line)
 {
 	struct fixture *f = arg;
 	size_t used = strlen(f->logged);
@@ -182,37 +211,54 @@ static void on_log(void *arg, enum sl_log_level level, const char *line)
 	snprintf(f->logged + used, sizeof(f->logged) - used, "%s\n", line);
 }
 
-static void on_joined(void *arg, const struct sl_session_welcome *welcome)
+static inline bool is_watched(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static inline void on_event(void *arg, json_t *event)
+{
+	struct fixture *f = arg;
+	char *text = json_dumps(event, JSON_COMPACT);
+	size_t used = strlen(f->watched);
+
+	snprintf(f->watched + used, sizeof(f->watched) - used, "%s\n", text);
+	free(text);
+	json_decref(event);
+}
+
+static inline void on_joined(void *arg, const struct sl_session_welcome *welcome)
 {
 	(void)welcome;
 	((struct fixture *)arg)->joined++;
 }
 
-static void on_changed(void *arg)
+static inline void on_changed(void *arg)
 {
 	((struct fixture *)arg)->changed++;
 }
 
-static void on_down(void *arg, const char *sentence, uint64_t retry_ns)
+static inline void on_down(void *arg, const char *sentence, uint64_t retry_ns)
 {
 	(void)sentence;
 	(void)retry_ns;
 	((struct fixture *)arg)->down++;
 }
 
-static void on_ended(void *arg, const char *sentence)
+static inline void on_ended(void *arg, const char *sentence)
 {
 	(void)sentence;
 	((struct fixture *)arg)->ended++;
 }
 
-static void on_failed(void *arg, const char *why)
+static inline void on_failed(void *arg, const char *why)
 {
 	(void)why;
 	((struct fixture *)arg)->failed++;
 }
 
-static struct sl_session_peer *add_peer(struct fixture *f, uint16_t id, enum sl_role role,
+static inline struct sl_session_peer *add_peer(struct fixture *f, uint16_t id, enum sl_role role,
 					const struct sl_mac *mac)
 {
 	struct sl_session_peer *peer = &f->session.peers[f->session.count++];
@@ -224,14 +270,15 @@ static struct sl_session_peer *add_peer(struct fixture *f, uint16_t id, enum sl_
 	return peer;
 }
 
-static void join(struct fixture *f)
+static inline void join(struct fixture *f)
 {
-	const struct sl_session_welcome welcome = {.peer_id = 9, .room_id = 1, .mtu = MTU, .budget = 1400};
+	const struct sl_session_welcome welcome = {
+		.peer_id = 9, .room_id = ROOM_ID, .mtu = MTU, .budget = 1400};
 
 	f->relay.joined(f->relay.arg, &welcome);
 }
 
-static int setup(void **state)
+static inline int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	const struct sl_observer observer = {on_joined, on_changed, NULL, on_down,
@@ -241,6 +288,8 @@ static int setup(void **state)
 	f->log.sink = on_log;
 	f->log.sink_arg = f;
 	f->env = (struct sl_env){.ops = &env_ops, .log = &f->log, .now_ns = SL_NS_PER_S};
+	f->events = (struct sl_events){is_watched, on_event, f};
+	f->env.events = &f->events;
 	f->session.refuse = SL_DROP_NONE;
 	f->port.ops = &port_ops;
 	f->bridge = sl_gateway_bridge_new(&f->env, "ROOM1", INTERVAL, &observer);
@@ -252,7 +301,7 @@ static int setup(void **state)
 }
 
 // Joined, with alice in the room and the frames of her joining forgotten.
-static int setup_joined(void **state)
+static inline int setup_joined(void **state)
 {
 	struct fixture *f;
 
@@ -264,7 +313,7 @@ static int setup_joined(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
+static inline int teardown(void **state)
 {
 	struct fixture *f = *state;
 
@@ -274,7 +323,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static uint8_t *make(uint8_t *out, const struct sl_mac *dst, const struct sl_mac *src, size_t len)
+static inline uint8_t *make(uint8_t *out, const struct sl_mac *dst, const struct sl_mac *src, size_t len)
 {
 	memset(out, 0x5a, len);
 	memcpy(out, dst->b, 6);
@@ -284,12 +333,12 @@ static uint8_t *make(uint8_t *out, const struct sl_mac *dst, const struct sl_mac
 	return out;
 }
 
-static uint64_t dropped(const struct fixture *f)
+static inline uint64_t dropped(const struct fixture *f)
 {
 	return sl_counters_dropped(&f->session.counters);
 }
 
-static struct sl_gateway_stats stats(const struct fixture *f)
+static inline struct sl_gateway_stats stats(const struct fixture *f)
 {
 	struct sl_gateway_stats out;
 
@@ -297,7 +346,7 @@ static struct sl_gateway_stats stats(const struct fixture *f)
 	return out;
 }
 
-static void from_lan(struct fixture *f, const struct sl_mac *dst, const struct sl_mac *src, size_t len)
+static inline void from_lan(struct fixture *f, const struct sl_mac *dst, const struct sl_mac *src, size_t len)
 {
 	uint8_t frame[4096];
 
@@ -305,7 +354,7 @@ static void from_lan(struct fixture *f, const struct sl_mac *dst, const struct s
 	f->lan.batch_end(f->lan.arg);
 }
 
-static void from_relay(struct fixture *f, struct sl_session_peer *peer, const struct sl_mac *dst,
+static inline void from_relay(struct fixture *f, struct sl_session_peer *peer, const struct sl_mac *dst,
 		       const struct sl_mac *src, size_t len)
 {
 	uint8_t frame[4096];

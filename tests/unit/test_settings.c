@@ -232,6 +232,75 @@ static void ops_1_the_defaults(void **state)
 	sl_options_free(sl_client_options, &client);
 }
 
+// FILTER: every rule holds unless it is switched off, each by its own name; a client has the filter's alone.
+static void filter_policy(void **state)
+{
+	struct fixture *f = *state;
+	struct sl_client_config client;
+
+	assert_int_equal(f->config.broadcast_pps, 1000);
+	assert_int_equal(sl_policy_relaxed(&f->config.policy), 0);
+	memset(&client, 0, sizeof(client));
+	assert_int_equal(sl_options_defaults(sl_client_options, &client), SL_OK);
+	assert_int_equal(sl_client_relaxed(&client), 0);
+#define X(id, name, help)                                                                                    \
+	load(f, "relay = \"r\"; room = \"R\"; interface = \"e\"; policy: { " #name " = false; };");          \
+	assert_int_equal(f->errors.count, 0);                                                                \
+	assert_int_equal(sl_policy_relaxed(&f->config.policy), SL_POLICY_BIT(SL_DROP_##id));                 \
+	load(f, "policy: { " #name " = true; };");                                                           \
+	assert_int_equal(sl_policy_relaxed(&f->config.policy), 0);
+	SL_POLICY_RULES(X)
+#undef X
+#define X(id, name, help)                                                                                    \
+	write_file(f, "policy: { " #name " = false; };");                                                    \
+	assert_int_equal(sl_options_load(sl_client_options, &client, f->path, &f->errors), SL_OK);           \
+	assert_int_equal(sl_client_relaxed(&client), SL_POLICY_BIT(SL_DROP_##id));                           \
+	write_file(f, "policy: { " #name " = true; };");                                                     \
+	assert_int_equal(sl_options_load(sl_client_options, &client, f->path, &f->errors), SL_OK);           \
+	assert_int_equal(sl_client_relaxed(&client), 0);
+	SL_FILTER_RULES(X)
+#undef X
+	write_file(f, "policy: { arp_guard = false; };");
+	assert_int_equal(sl_options_load(sl_client_options, &client, f->path, &f->errors), SL_ERR_INVALID);
+	says(f, "policy.arp_guard: expected a known key");
+	sl_options_free(sl_client_options, &client);
+
+	load(f, "lan_rate: { broadcast_pps = -1; };\npolicy: { over_mtu = false;\n dhcp_server = 0; };");
+	says(f, ":1: lan_rate.broadcast_pps: expected");
+	says(f, ":2: policy.over_mtu: expected a known key");
+	says(f, ":3: policy.dhcp_server: expected");
+}
+
+static void keep_line(void *arg, enum sl_log_level level, const char *line)
+{
+	assert_int_equal(level, SL_LOG_WARNING);
+	assert_string_equal(arg, ""); // one line at most
+	snprintf(arg, 1024, "%s", line);
+}
+
+// FILTER: whoever reads the log sees what is switched off.
+static void filter_rules_switched_off_are_named(void **state)
+{
+	char line[1024] = "";
+	struct sl_log log;
+
+	(void)state;
+	sl_log_init(&log);
+	log.sink = keep_line;
+	log.sink_arg = line;
+	sl_endpoint_warn_relaxed(&log, "client", 0);
+	assert_string_equal(line, "");
+	sl_endpoint_warn_relaxed(&log, "client",
+				 SL_POLICY_BIT(SL_DROP_DHCP_SERVER) | SL_POLICY_BIT(SL_DROP_LOOP));
+	assert_string_equal(
+		line,
+		"client: safety rules are switched off, such frames may cross: dhcp_server, loop (policy)");
+	line[0] = '\0';
+	sl_endpoint_warn_relaxed(&log, "client", UINT32_MAX);
+	assert_non_null(strstr(line, "invalid_source, "));
+	assert_non_null(strstr(line, ", egress_age (policy)"));
+}
+
 static void ops_1_a_good_file_is_taken(void **state)
 {
 	struct fixture *f = *state;
@@ -363,6 +432,8 @@ int main(void)
 		T(ops_1_the_defaults),
 		T(ops_1_the_sample_files_show_the_defaults),
 		T(ops_1_a_dump_can_be_loaded_again),
+		T(filter_policy),
+		T(filter_rules_switched_off_are_named),
 		T(ops_1_a_good_file_is_taken),
 		T(ops_1_what_is_required_is_asked_for),
 		T(ops_1_wrong_values_are_named_with_their_line),
