@@ -135,14 +135,17 @@ static void put_stats(struct writer *w, const struct sl_counters *counters)
 	put(w, w->root, "drops", drops);
 }
 
-static void put_notice(struct writer *w, const struct sl_msg *msg)
+static int put_notice(struct writer *w, const struct sl_msg *msg)
 {
 	char clean[SL_MESSAGE_MAX + 1];
+	if ((unsigned)msg->notice.reason >= SL_DROP_COUNT)
+		return SL_ERR_INVALID;
 	ctrl_text_clean(msg->notice.message, clean, sizeof clean);
 	put_string(w, "reason", sl_drop_name(msg->notice.reason));
 	put_string(w, "message", clean);
 	put_int(w, w->root, "frames", msg->notice.frames);
 	put(w, w->root, "isolated", json_boolean(msg->notice.isolated));
+	return SL_OK;
 }
 
 static int put_message(struct writer *w, const struct sl_msg *msg)
@@ -177,8 +180,7 @@ static int put_message(struct writer *w, const struct sl_msg *msg)
 		return SL_OK;
 	case SL_MSG_NOTICE:
 		put_string(w, "type", "notice");
-		put_notice(w, msg);
-		return SL_OK;
+		return put_notice(w, msg);
 	case SL_MSG_UNKNOWN:
 		break;
 	}
