@@ -82,6 +82,16 @@ static void ctrl1_peer_joined_before_welcome(void **state)
 	bad(state, "{\"type\":\"peer_joined\",\"peer_id\":4,\"role\":\"gateway\"}", false);
 }
 
+static void ctrl1_notice_before_welcome(void **state)
+{
+	bad(state, "{\"type\":\"notice\",\"reason\":\"loop\",\"message\":\"No.\",\"isolated\":true}", false);
+}
+
+static void ctrl1_notice_without_a_message(void **state)
+{
+	bad(state, "{\"type\":\"notice\",\"reason\":\"loop\"}", true);
+}
+
 static void ctrl1_second_welcome(void **state)
 {
 	bad(state, WELCOME_JSON("1382", "1400", "[]"), true);
@@ -445,8 +455,8 @@ static void core6_stop_early(void **state)
 	struct world *w = *state;
 	struct sl_error error;
 	struct sl_session_config config = session_config(w);
-	const struct sl_session_ops ops = {on_joined,    on_peer_joined, on_peer_left, on_frame,
-					   on_batch_end, on_down,        on_ended,     w};
+	const struct sl_session_ops ops = {on_joined, on_peer_joined, on_peer_left, on_frame, on_batch_end,
+					   on_notice, on_down,        on_ended,     w};
 	// Never started.
 	assert_int_equal(sl_session_new(w->env, &config, &ops, &w->session, &error), SL_OK);
 	sl_session_stop(w->session, "bye");
@@ -497,6 +507,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ctrl3_welcome_mtu_does_not_fit, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl3_welcome_feature_not_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl1_peer_joined_before_welcome, setup, teardown),
+		cmocka_unit_test_setup_teardown(ctrl1_notice_before_welcome, setup, teardown),
+		cmocka_unit_test_setup_teardown(ctrl1_notice_without_a_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl1_second_welcome, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl1_wrong_direction, setup, teardown),
 		cmocka_unit_test_setup_teardown(ctrl1_hello_from_the_relay, setup, teardown),
