@@ -188,33 +188,173 @@ static int parse_answer(const char *path, const char *text, size_t len, json_t *
 	return sl_fail(error, SL_ERR_PROTO, "the answer from %s is not that of a softlan daemon", path);
 }
 
+// The sentence for a request that failed before there was an answer to judge.
+static int failed(int rc, const char *path, unsigned timeout_s, struct sl_error *error)
+{
+	if (rc == SL_ERR_CLOSED)
+		return sl_fail(error, rc, "the daemon at %s did not answer within %u s", path, timeout_s);
+	return sl_fail(error, rc, "%s: %s", path, rc == SL_ERR_NOMEM ? "out of memory" : strerror(errno));
+}
+
+// Connects and sends the request. SL_OK: *out is to be closed.
+static int send_request(const char *path, unsigned timeout_s, int64_t deadline_ms, int argc,
+			char *const *argv, int *out, struct sl_error *error)
+{
+	char request[CTL_REQUEST_MAX];
+	size_t len = 0;
+	int rc = make_request(argc, argv, request, &len, error);
+	if (rc != SL_OK)
+		return rc;
+	rc = open_socket(path, deadline_ms, out, error);
+	if (rc != SL_OK)
+		return rc;
+	rc = write_all(*out, request, len, deadline_ms);
+	if (rc == SL_OK)
+		return SL_OK;
+	failed(rc, path, timeout_s, error);
+	close(*out);
+	return rc;
+}
+
 int ctl_ask(const char *path, unsigned timeout_s, int argc, char *const *argv, json_t **out,
 	    struct sl_error *error)
 {
 	int64_t deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
-	char request[CTL_REQUEST_MAX], *text = NULL;
-	size_t request_len = 0, len = 0;
-	int fd = -1;
+	char *text = NULL;
+	size_t len = 0;
+	int fd;
 
 	*out = NULL;
-	int rc = make_request(argc, argv, request, &request_len, error);
+	int rc = send_request(path, timeout_s, deadline_ms, argc, argv, &fd, error);
 	if (rc != SL_OK)
 		return rc;
-	rc = open_socket(path, deadline_ms, &fd, error);
-	if (rc != SL_OK)
-		return rc;
-	rc = write_all(fd, request, request_len, deadline_ms);
-	if (rc == SL_OK)
-		rc = read_all(fd, deadline_ms, &text, &len);
+	rc = read_all(fd, deadline_ms, &text, &len);
 	if (rc == SL_OK)
 		rc = parse_answer(path, text, len, out, error);
-	else if (rc == SL_ERR_CLOSED)
-		sl_fail(error, rc, "the daemon at %s did not answer within %u s", path, timeout_s);
 	else if (rc == SL_ERR_TOO_LARGE)
 		rc = sl_fail(error, SL_ERR_PROTO, "the answer from %s is longer than 16 MiB", path);
 	else
-		sl_fail(error, rc, "%s: %s", path, rc == SL_ERR_NOMEM ? "out of memory" : strerror(errno));
+		failed(rc, path, timeout_s, error);
 	free(text);
 	close(fd);
+	return rc;
+}
+
+// ---- events
+
+struct lines {
+	int fd;
+	char *data;
+	size_t start, len, capacity;
+	bool ended;
+};
+
+// Makes room and reads once, or waits. SL_OK: there is more, or `ended` is set.
+static int read_more(struct lines *in, int64_t deadline_ms)
+{
+	if (in->start > 0) {
+		memmove(in->data, in->data + in->start, in->len);
+		in->start = 0;
+	}
+	if (in->len == in->capacity) {
+		size_t capacity = in->capacity ? 2 * in->capacity : 4096;
+		if (capacity > CTL_EVENT_MAX)
+			return SL_ERR_TOO_LARGE;
+		char *larger = realloc(in->data, capacity);
+		if (!larger)
+			return SL_ERR_NOMEM;
+		in->data = larger;
+		in->capacity = capacity;
+	}
+	for (;;) {
+		ssize_t got = recv(in->fd, in->data + in->len, in->capacity - in->len, 0);
+		if (got > 0) {
+			in->len += (size_t)got;
+			return SL_OK;
+		}
+		if (got == 0 || errno == ECONNRESET) {
+			in->ended = true;
+			return SL_OK;
+		}
+		if (errno != EAGAIN && errno != EINTR)
+			return SL_ERR_SYSTEM;
+		int rc = wait_for(in->fd, POLLIN, deadline_ms);
+		if (rc != SL_OK)
+			return rc;
+	}
+}
+
+// The next line with its newline, valid until the next call. At the end of the stream, what is left of it.
+static int next_line(struct lines *in, int64_t deadline_ms, const char **out, size_t *len)
+{
+	size_t seen = 0;
+	for (;;) {
+		char *newline =
+			in->len > seen ? memchr(in->data + in->start + seen, '\n', in->len - seen) : NULL;
+		if (newline || in->ended) {
+			*out = in->data + in->start;
+			*len = newline ? (size_t)(newline - *out) + 1 : in->len;
+			in->start += *len;
+			in->len -= *len;
+			return SL_OK;
+		}
+		seen = in->len;
+		int rc = read_more(in, deadline_ms);
+		if (rc != SL_OK)
+			return rc;
+	}
+}
+
+static int watch_events(struct lines *in, const char *path, bool (*fn)(void *arg, const json_t *event),
+			void *arg, struct sl_error *error)
+{
+	for (;;) {
+		const char *line;
+		size_t len;
+		json_error_t why;
+		int rc = next_line(in, INT64_MAX, &line, &len);
+		if (rc != SL_OK)
+			return sl_fail(error, SL_ERR_PROTO, "the events from %s broke off (%s)", path,
+				       rc == SL_ERR_TOO_LARGE ? "one is longer than 1 MiB"
+				       : rc == SL_ERR_NOMEM   ? "out of memory"
+							      : strerror(errno));
+		if (len == 0)
+			return SL_OK;
+		json_t *event = line[len - 1] == '\n' ? json_loadb(line, len, 0, &why) : NULL;
+		if (!event)
+			return sl_fail(error, SL_ERR_PROTO, "an event from %s is not whole or not JSON",
+				       path);
+		bool more = fn(arg, event);
+		json_decref(event);
+		if (!more)
+			return SL_ERR_PROTO;
+	}
+}
+
+int ctl_watch(const char *path, unsigned timeout_s, int argc, char *const *argv,
+	      bool (*fn)(void *arg, const json_t *event), void *arg, struct sl_error *error)
+{
+	int64_t deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
+	struct lines in = {.fd = -1};
+	const char *line;
+	size_t len;
+
+	int rc = send_request(path, timeout_s, deadline_ms, argc, argv, &in.fd, error);
+	if (rc != SL_OK)
+		return rc;
+	rc = next_line(&in, deadline_ms, &line, &len);
+	if (rc == SL_ERR_TOO_LARGE) {
+		rc = sl_fail(error, SL_ERR_PROTO, "the answer from %s is not that of a softlan daemon", path);
+	} else if (rc != SL_OK) {
+		failed(rc, path, timeout_s, error);
+	} else if (len == 3 && memcmp(line, "OK\n", 3) == 0) {
+		rc = watch_events(&in, path, fn, arg, error);
+	} else {
+		json_t *none = NULL;
+		rc = parse_answer(path, line, len, &none, error);
+		json_decref(none);
+	}
+	free(in.data);
+	close(in.fd);
 	return rc;
 }

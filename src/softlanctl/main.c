@@ -36,7 +36,7 @@ static void usage(FILE *out)
 		"  -s, --socket SOCKET    the daemon's control socket\n"
 		"  -d, --daemon DAEMON    relay, gateway or client (default: the first that runs)\n"
 		"  -j, --json             print the JSON document\n"
-		"  -t, --timeout SECONDS  wait so long for the answer (default %d)\n"
+		"  -t, --timeout SECONDS  wait so long for the answer, of watch for its start (default %d)\n"
 		"  -V, --version          print the version, exit\n"
 		"  -h, --help             print this, exit\n\nVerbs (default: status):\n",
 		TIMEOUT_DEFAULT_S);
@@ -72,22 +72,69 @@ static int exit_code(int rc)
 	}
 }
 
-static int ask(const struct ctl_options *options, int argc, char *const *argv, json_t **out,
-	       struct sl_error *error)
+struct question {
+	const struct ctl_options *options;
+	const struct ctl_verb *verb;
+	int argc;
+	char *const *argv;
+};
+
+// Prints one document, at once.
+static bool show(const struct question *question, const json_t *document)
 {
+	int rc;
+	if (question->options->json) {
+		// As it came, but ASCII only: the document may hold anything, and a terminal obeys U+009B.
+		rc = json_dumpf(document, stdout,
+				(question->verb->streams ? JSON_COMPACT : JSON_INDENT(2)) |
+					JSON_PRESERVE_ORDER | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+		if (rc == 0 && fputc('\n', stdout) == EOF)
+			rc = -1;
+	} else {
+		rc = question->verb->print(stdout, document);
+		if (rc != 0)
+			fprintf(stderr,
+				"softlanctl: the answer to %s has another shape than expected; try --json\n",
+				question->verb->name);
+	}
+	if (fflush(stdout) != 0 && rc == 0) {
+		perror("softlanctl: output");
+		rc = -1;
+	}
+	return rc == 0;
+}
+
+static bool show_event(void *arg, const json_t *event)
+{
+	return show(arg, event);
+}
+
+// Asks one daemon. With a verb that streams all is shown when this comes back, and there is no document.
+static int ask_at(const char *path, struct question *question, json_t **out, struct sl_error *error)
+{
+	unsigned timeout_s = question->options->timeout_s;
+	if (question->verb->streams)
+		return ctl_watch(path, timeout_s, question->argc, question->argv, show_event, question,
+				 error);
+	return ctl_ask(path, timeout_s, question->argc, question->argv, out, error);
+}
+
+static int ask(struct question *question, json_t **out, struct sl_error *error)
+{
+	const struct ctl_options *options = question->options;
 	char path[sizeof(SL_RUNDIR) + 64];
 	if (options->socket)
-		return ctl_ask(options->socket, options->timeout_s, argc, argv, out, error);
+		return ask_at(options->socket, question, out, error);
 	if (options->daemon) {
 		snprintf(path, sizeof(path), SL_RUNDIR "/%s/control.sock", options->daemon);
-		return ctl_ask(path, options->timeout_s, argc, argv, out, error);
+		return ask_at(path, question, out, error);
 	}
 	struct sl_error last = {.text = ""};
 	int last_rc = SL_ERR_NOT_FOUND;
 	for (size_t i = 0; i < DAEMONS; i++) {
-		struct sl_error why;
+		struct sl_error why = {.text = ""};
 		snprintf(path, sizeof(path), SL_RUNDIR "/%s/control.sock", daemons[i]);
-		int rc = ctl_ask(path, options->timeout_s, argc, argv, out, &why);
+		int rc = ask_at(path, question, out, &why);
 		if (rc == SL_ERR_NOT_FOUND)
 			continue;
 		if (rc != SL_ERR_CLOSED && rc != SL_ERR_PERMISSION && rc != SL_ERR_SYSTEM) {
@@ -108,29 +155,6 @@ static int ask(const struct ctl_options *options, int argc, char *const *argv, j
 	return last_rc;
 }
 
-static int show(const struct ctl_options *options, const struct ctl_verb *verb, const json_t *document)
-{
-	int rc;
-	if (options->json) {
-		// As it came, but ASCII only: the document may hold anything, and a terminal obeys U+009B.
-		rc = json_dumpf(document, stdout,
-				JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-		if (rc == 0 && fputc('\n', stdout) == EOF)
-			rc = -1;
-	} else {
-		rc = verb->print(stdout, document);
-		if (rc != 0)
-			fprintf(stderr,
-				"softlanctl: the answer to %s has another shape than expected; try --json\n",
-				verb->name);
-	}
-	if (fflush(stdout) != 0 && rc == 0) {
-		perror("softlanctl: output");
-		rc = -1;
-	}
-	return rc == 0 ? CTL_EXIT_OK : CTL_EXIT_REFUSED;
-}
-
 static int run(const struct ctl_options *options, int argc, char **argv)
 {
 	char status[] = "status", *no_verb[] = {status, NULL};
@@ -147,16 +171,19 @@ static int run(const struct ctl_options *options, int argc, char **argv)
 		usage(stdout);
 		return CTL_EXIT_OK;
 	}
+	struct question question = {.options = options, .verb = verb, .argc = argc, .argv = argv};
 	json_t *document = NULL;
 	struct sl_error error = {.text = ""};
-	int rc = ask(options, argc, argv, &document, &error);
+	int rc = ask(&question, &document, &error);
 	if (rc != SL_OK) {
-		fputs("softlanctl: ", stderr);
-		ctl_put_text(stderr, error.text);
-		fputc('\n', stderr);
+		if (error.text[0]) { // else it has been said
+			fputs("softlanctl: ", stderr);
+			ctl_put_text(stderr, error.text);
+			fputc('\n', stderr);
+		}
 		return exit_code(rc);
 	}
-	int code = show(options, verb, document);
+	int code = document && !show(&question, document) ? CTL_EXIT_REFUSED : CTL_EXIT_OK;
 	json_decref(document);
 	return code;
 }

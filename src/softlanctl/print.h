@@ -9,3 +9,4 @@ int ctl_print_status(FILE *out, const json_t *document);
 int ctl_print_rooms(FILE *out, const json_t *document);
 int ctl_print_peers(FILE *out, const json_t *document);
 int ctl_print_stats(FILE *out, const json_t *document);
+int ctl_print_event(FILE *out, const json_t *event); // one line

@@ -32,7 +32,8 @@ static void cell_traffic(struct ctl_table *table, const json_t *peer, const char
 	ctl_table_cell(table, known ? text : NULL);
 }
 
-// "over_mtu:3,runt:1"; reasons that never happened are left out.
+// "over_mtu:3,runt:1"; reasons that never happened are left out. A peer that is cut off from its room is
+// marked first: "isolated,loop:40".
 static void cell_drops(struct ctl_table *table, const json_t *peer, const char *name)
 {
 	json_t *drops = json_object_get(peer, name), *value;
@@ -42,6 +43,10 @@ static void cell_drops(struct ctl_table *table, const json_t *peer, const char *
 	FILE *stream = open_memstream(&text, &len);
 	if (stream) {
 		const char *comma = "";
+		if (json_is_true(json_object_get(peer, "isolated"))) {
+			fputs("isolated", stream);
+			comma = ",";
+		}
 		json_object_foreach(drops, reason, value)
 		{
 			if (!json_is_integer(value) || json_integer_value(value) <= 0)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 struct ctl_verb {
@@ -10,6 +11,7 @@ struct ctl_verb {
 	int max_args;
 	const char *help;
 	int (*print)(FILE *out, const json_t *document); // NULL: softlanctl's own verb
+	bool streams;                                    // many documents, until the daemon ends
 };
 
 extern const struct ctl_verb ctl_verbs[];               // ends with a NULL name

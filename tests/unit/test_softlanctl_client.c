@@ -19,10 +19,17 @@
 
 #include <cmocka.h>
 
+struct heard {
+	int events;
+	int enough; // stop after so many; 0: never
+	char last[128];
+};
+
 struct fixture {
 	char dir[64], path[90];
 	struct sl_error error;
 	json_t *json;
+	struct heard heard;
 };
 
 static int setup(void **state)
@@ -45,7 +52,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-enum manner { CLOSES, STAYS, CLOSES_UNREAD };
+enum manner { CLOSES, STAYS, CLOSES_UNREAD, LATE };
 
 // A daemon that answers one request with these bytes, `times` over.
 static pid_t serve(struct fixture *f, const char *answer, size_t times, enum manner manner)
@@ -70,6 +77,11 @@ static pid_t serve(struct fixture *f, const char *answer, size_t times, enum man
 		}
 		if (manner == STAYS)
 			sleep(30);
+		if (manner == LATE) {
+			sleep(2);
+			if (write(conn, "{}\n", 3) < 0)
+				_exit(1);
+		}
 		_exit(0);
 	}
 	close(fd);
@@ -174,12 +186,97 @@ static void test_OPS_3_requests_that_cannot_be_said(void **state)
 	assert_int_equal(ask(f, 1, "rooms", argument), SL_ERR_NOT_FOUND);
 }
 
+static bool hear_event(void *arg, const json_t *event)
+{
+	struct heard *heard = arg;
+	char *text = json_dumps(event, JSON_COMPACT);
+	snprintf(heard->last, sizeof(heard->last), "%s", text);
+	free(text);
+	return ++heard->events != heard->enough;
+}
+
+static void assert_events(struct fixture *f, const char *answer, size_t times, enum manner manner, int enough,
+			  int rc, int events, const char *words)
+{
+	char *argv[] = {(char *)"watch", NULL};
+	f->heard = (struct heard){.enough = enough};
+	pid_t child = serve(f, answer, times, manner);
+	f->error.text[0] = '\0';
+	int got = ctl_watch(f->path, manner == STAYS || manner == LATE ? 1 : 10, 1, argv, hear_event,
+			    &f->heard, &f->error);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	if (got != rc || f->heard.events != events)
+		fail_msg("\"%.40s\": %d, not %d; %d events, not %d (%s)", answer, got, rc, f->heard.events,
+			 events, f->error.text);
+	if (words && !strstr(f->error.text, words))
+		fail_msg("\"%s\" is not in: %s", words, f->error.text);
+	if (!words)
+		assert_string_equal(f->error.text, "");
+}
+
+static void test_OPS_3_watch(void **state)
+{
+	struct fixture *f = *state;
+	assert_events(f, "OK\n", 1, CLOSES, 0, SL_OK, 0, NULL);
+	assert_events(f, "OK\n{\"a\":1}\n{\"a\":2}\n", 1, CLOSES, 0, SL_OK, 2, NULL);
+	assert_string_equal(f->heard.last, "{\"a\":2}");
+	assert_events(f, "OK\n{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n", 1, STAYS, 2, SL_ERR_PROTO, 2, NULL);
+	assert_events(f, "OK\n{\"a\":1}\n{\"a\"", 1, CLOSES, 0, SL_ERR_PROTO, 1, "not whole or not JSON");
+	assert_events(f, "OK\n{\"a\":1}\n{\"a\":2}", 1, CLOSES, 0, SL_ERR_PROTO, 1, "not whole");
+	assert_events(f, "OK\n{\"a\":1}\n5\n{}\n", 1, CLOSES, 0, SL_ERR_PROTO, 1, "not JSON");
+	assert_events(f, "OK\n{}{}\n", 1, CLOSES, 0, SL_ERR_PROTO, 0, "not JSON");
+	assert_events(f, "ERR unsupported this daemon has no verb \"watch\"\n", 1, CLOSES, 0,
+		      SL_ERR_UNSUPPORTED, 0, "no verb \"watch\" (unsupported)");
+	assert_events(f, "ERR busy x\n", 1, CLOSES_UNREAD, 0, SL_ERR_UNSUPPORTED, 0, "busy");
+	assert_events(f, "HTTP/1.1 200 OK\n", 1, CLOSES, 0, SL_ERR_PROTO, 0, "not that of a softlan daemon");
+	assert_events(f, "OK", 1, CLOSES, 0, SL_ERR_PROTO, 0, "not that of a softlan daemon");
+	assert_events(f, "", 1, CLOSES, 0, SL_ERR_CLOSED, 0, "without an answer");
+}
+
+static void test_OPS_3_watch_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+	char kilobytes[65537];
+	memset(kilobytes, 'x', 65536);
+	kilobytes[65536] = '\0';
+	assert_events(f, kilobytes, 300, CLOSES, 0, SL_ERR_PROTO, 0, "not that of a softlan daemon");
+	// More events than are ever kept at once, and never in step with the buffer.
+	size_t len = (size_t)sprintf(kilobytes, "OK\n");
+	int events = 0;
+	for (; len + 256 < sizeof(kilobytes); events++)
+		len += (size_t)sprintf(kilobytes + len, "{\"a\":%*d}\n", 1 + events % 200, events);
+	assert_events(f, kilobytes, 1, CLOSES, 0, SL_OK, events, NULL);
+	char *endless = malloc(2 * CTL_EVENT_MAX + 1);
+	assert_non_null(endless);
+	memset(endless, ' ', 2 * CTL_EVENT_MAX);
+	memcpy(endless, "OK\n{", 4);
+	endless[2 * CTL_EVENT_MAX] = '\0';
+	assert_events(f, endless, 1, CLOSES, 0, SL_ERR_PROTO, 0, "longer than 1 MiB");
+	free(endless);
+}
+
+// The limit is for the first answer: an event may take its time.
+static void test_OPS_3_watch_timeout(void **state)
+{
+	struct fixture *f = *state;
+	assert_events(f, "", 1, STAYS, 0, SL_ERR_CLOSED, 0, "did not answer within 1 s");
+	assert_events(f, "O", 1, STAYS, 0, SL_ERR_CLOSED, 0, "did not answer within 1 s");
+	assert_events(f, "OK\n{}\n", 1, LATE, 0, SL_OK, 2, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		T(test_OPS_3_answers),   T(test_OPS_3_endless_and_deep_answers),     T(test_OPS_3_timeout),
-		T(test_OPS_3_no_daemon), T(test_OPS_3_requests_that_cannot_be_said),
+		T(test_OPS_3_answers),
+		T(test_OPS_3_endless_and_deep_answers),
+		T(test_OPS_3_timeout),
+		T(test_OPS_3_no_daemon),
+		T(test_OPS_3_requests_that_cannot_be_said),
+		T(test_OPS_3_watch),
+		T(test_OPS_3_watch_is_bounded),
+		T(test_OPS_3_watch_timeout),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,6 +151,57 @@ static void test_OPS_3_peers(void **state)
 		     "         -      -  -\n");
 }
 
+// One that is cut off from its room is marked (FILTER's loop rule).
+static void test_OPS_3_isolated_peers(void **state)
+{
+	static const struct {
+		const char *members, *drops;
+	} cases[] = {
+		{"\"isolated\":true,\"drops\":{\"loop\":40,\"runt\":1}", "  isolated,loop:40,runt:1\n"},
+		{"\"isolated\":true,\"drops\":{}", "  isolated\n"},
+		{"\"isolated\":true", "  isolated\n"},
+		{"\"isolated\":false,\"drops\":{\"loop\":40}", "  loop:40\n"},
+		{"\"isolated\":\"x\",\"drops\":{\"loop\":40}", "  loop:40\n"},
+		{"\"drops\":{}", "  -\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char json[256];
+		snprintf(json, sizeof(json), "{\"peers\":[{\"id\":7,%s}]}", cases[i].members);
+		char *text = print("peers", json);
+		assert_non_null(text);
+		size_t len = strlen(cases[i].drops);
+		assert_true(strlen(text) > len);
+		assert_string_equal(text + strlen(text) - len, cases[i].drops);
+		free(text);
+	}
+}
+
+static void test_OPS_3_events(void **state)
+{
+	(void)state;
+	assert_print(
+		"watch",
+		"{\"time\":\"2026-01-31T12:34:56.078Z\",\"event\":\"peer_left\",\"room\":\"R\",\"peer\":7,"
+		"\"reason\":\"timed_out\"}",
+		"2026-01-31T12:34:56.078Z peer_left room R peer 7 reason timed_out\n");
+	// A text that is no single word is in quotes, so that it cannot pass for other members.
+	assert_print(
+		"watch",
+		"{\"event\":\"notice\",\"message\":\"12 frames \\\"x\\\"\",\"isolated\":true,\"detail\":\"\","
+		"\"room\":null}",
+		"- notice message \"12 frames \\\"x\\\"\" isolated yes detail \"\" room -\n");
+	assert_print("watch",
+		     "{\"event\":\"reloaded\",\"ok\":false,\"errors\":[\"a b\",\"c\"],\"x\":{\"y\":1}}",
+		     "- reloaded ok no errors \"a b\" errors c x.y 1\n");
+	// One line, whatever is in it.
+	assert_print("watch", "{\"event\":\"a\\nb\",\"time\":\"\\u001b[2J\",\"k\\n\":\"\\r\\u009b\"}",
+		     "\\x1b[2J a\\x0ab k\\x0a \\x0d\\xc2\\x9b\n");
+	assert_null(print("watch", "{\"time\":\"x\"}"));
+	assert_null(print("watch", "{\"event\":5}"));
+	assert_null(print("watch", "[]"));
+}
+
 static void test_OPS_3_status_and_stats(void **state)
 {
 	(void)state;
@@ -228,7 +279,7 @@ static void test_OPS_3_hostile_answers(void **state)
 static void test_OPS_3_verb_table(void **state)
 {
 	(void)state;
-	const char *const names[] = {"status", "rooms", "peers", "stats", "help"};
+	const char *const names[] = {"status", "rooms", "peers", "stats", "watch", "help"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		assert_non_null(ctl_verb_find(names[i]));
 	assert_null(ctl_verb_find(""));
@@ -251,6 +302,8 @@ int main(void)
 		cmocka_unit_test(test_OPS_3_table_alignment),
 		cmocka_unit_test(test_OPS_3_rooms),
 		cmocka_unit_test(test_OPS_3_peers),
+		cmocka_unit_test(test_OPS_3_isolated_peers),
+		cmocka_unit_test(test_OPS_3_events),
 		cmocka_unit_test(test_OPS_3_status_and_stats),
 		cmocka_unit_test(test_OPS_3_hostile_answers),
 		cmocka_unit_test(test_OPS_3_verb_table),

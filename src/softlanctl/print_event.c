@@ -1,0 +1,56 @@
+// One event of `watch` as a line: time, name, then the members as key and value.
+#include "softlanctl/print.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "softlanctl/members.h"
+#include "softlanctl/scalars.h"
+#include "softlanctl/text.h"
+
+// In quotes where a reader could not tell where it ends.
+static void put_value_text(FILE *out, const char *text)
+{
+	char *escaped = ctl_escape(text);
+	if (!escaped)
+		return;
+	if (escaped[0] && !strpbrk(escaped, " \"")) {
+		fputs(escaped, out);
+	} else {
+		fputc('"', out);
+		for (const char *p = escaped; *p; p++) {
+			if (*p == '"')
+				fputc('\\', out);
+			fputc(*p, out);
+		}
+		fputc('"', out);
+	}
+	free(escaped);
+}
+
+static void put_member(void *arg, const char *name, const json_t *value)
+{
+	FILE *out = arg;
+	if (strcmp(name, "time") == 0 || strcmp(name, "event") == 0) // before the others
+		return;
+	fputc(' ', out);
+	ctl_put_text(out, name);
+	fputc(' ', out);
+	if (json_is_string(value))
+		put_value_text(out, json_string_value(value));
+	else
+		ctl_put_scalar(out, value);
+}
+
+int ctl_print_event(FILE *out, const json_t *event)
+{
+	const char *time = ctl_member_text(event, "time"), *name = ctl_member_text(event, "event");
+	if (!name)
+		return -1;
+	ctl_put_text(out, time ? time : "-");
+	fputc(' ', out);
+	ctl_put_text(out, name);
+	ctl_scalars(event, put_member, out);
+	fputc('\n', out);
+	return 0;
+}
