@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "obs/events.h"
 #include "relay/core.h"
 
 // How long a newcomer waits for the path MTU towards it. Its own search is over by now, so this
@@ -27,12 +28,13 @@ void relay_reject(struct relay_peer *peer, enum sl_reject reason, const char *fo
 	snprintf(msg.reject.token, sizeof(msg.reject.token), "%s", token);
 
 	relay->rejects[reason]++;
-	if (sl_log_every(&relay->reject_log[reason], relay->env->now_ns, &held_back)) {
-		relay->link->info(peer->conn, &info);
+	relay->link->info(peer->conn, &info);
+	sl_addr_format(&info.remote, address);
+	if (sl_log_every(&relay->reject_log[reason], relay->env->now_ns, &held_back))
 		sl_info(relay->env->log, "relay", "peer refused, address %s: %s (%s), %llu more not logged",
-			sl_addr_format(&info.remote, address), msg.reject.message, token,
-			(unsigned long long)held_back);
-	}
+			address, msg.reject.message, token, (unsigned long long)held_back);
+	sl_event(relay->env, "rejected", "{s:s*, s:s, s:s}", "room",
+		 peer->hello ? peer->hello->hello.room : NULL, "reason", token, "address", address);
 	relay_peer_end(peer, &msg, SL_CLOSE_REJECTED, token);
 }
 
@@ -165,6 +167,7 @@ static struct relay_room *room_for(struct relay_peer *peer)
 	room->next = relay->rooms;
 	relay->rooms = room;
 	relay->room_count++;
+	relay_room_rules(relay, room);
 	return room;
 }
 
@@ -223,19 +226,20 @@ static int greeting(const struct relay_peer *peer, uint8_t **bytes, size_t *len)
 	return rc;
 }
 
-static void log_joined(const struct relay_peer *peer)
+static void tell_joined(const struct relay_peer *peer)
 {
 	struct sl_conn_info info;
 	char address[SL_ADDR_TEXT], mac[SL_MAC_TEXT];
 
-	if (!sl_log_on(peer->relay->env->log, SL_LOG_INFO))
-		return;
+	const char *shown = peer->role == SL_ROLE_GATEWAY ? NULL : sl_mac_format(&peer->station.mac, mac);
+
 	peer->relay->link->info(peer->conn, &info);
 	sl_info(peer->relay->env->log, "relay",
 		"peer joined, room %s peer %u role %s mac %s address %s budget %zu agent \"%s\"",
-		peer->room->code, peer->id, sl_role_name(peer->role),
-		peer->role == SL_ROLE_GATEWAY ? "-" : sl_mac_format(&peer->station.mac, mac),
+		peer->room->code, peer->id, sl_role_name(peer->role), shown ? shown : "-",
 		sl_addr_format(&info.remote, address), peer->budget, peer->agent);
+	sl_event(peer->relay->env, "peer_joined", "{s:s, s:i, s:s, s:s*}", "room", peer->room->code, "peer",
+		 (int)peer->id, "role", sl_role_name(peer->role), "mac", shown);
 }
 
 static void join(struct relay_peer *peer, size_t budget)
@@ -271,7 +275,7 @@ static void join(struct relay_peer *peer, size_t budget)
 	relay->joined++;
 	relay->joins++;
 	peer->state = RELAY_PEER_JOINED;
-	log_joined(peer);
+	tell_joined(peer);
 	// RELAY-8: those present know a client before its first frame can come, and a gateway knows all
 	// clients before any of them can send to it.
 	joined = joined_message(peer);
@@ -283,6 +287,7 @@ static void join(struct relay_peer *peer, size_t budget)
 		relay_peer_write(peer, bytes, len);
 	}
 	relay_peer_forget_hello(peer);
+	relay_loop_joined(peer);
 	relay_changed(relay);
 out:
 	free(bytes);

@@ -19,8 +19,10 @@ struct sl_relay {
 	size_t max_size, mtu, needed_budget;
 	uint64_t silent_ns; // a peer silent for longer gives its place to a newcomer
 	uint64_t stats_interval_ns;
+	struct relay_rates rates;
 
-	uint64_t hash_key[2];
+	uint64_t hash_key[2], probe_key[2];
+	uint64_t started_ns;
 	struct relay_ids ids;
 	struct relay_peer *peers; // all connections
 	size_t connections, joined, condemned;
@@ -34,6 +36,8 @@ struct sl_relay {
 	struct sl_log_limit reject_log[SL_REJECT_UNKNOWN];
 	struct sl_log_limit fault_log, secret_log;
 	struct sl_timer *stats_timer;
+	struct sl_timer *tick; // once a second while `ticking`
+	bool ticking;
 
 	bool stopping;
 	struct sl_timer *stop_timer;
@@ -63,3 +67,10 @@ void relay_announce(struct relay_room *room, const struct relay_peer *except, co
 // Ends the condemned. Called last by every callback.
 void relay_reap(struct sl_relay *relay);
 void relay_changed(struct sl_relay *relay);
+
+// Applies the rules that the configuration has for the room now; says in the log which are off.
+void relay_room_rules(struct sl_relay *relay, struct relay_room *room);
+
+// tick.c
+void relay_tick_start(struct sl_relay *relay); // there is something to do once a second
+void relay_on_tick(void *relay);

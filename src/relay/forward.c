@@ -1,8 +1,6 @@
 #include "relay/forward.h"
 
-#include "obs/framelog.h"
-#include "proto/filter.h"
-#include "proto/overlay.h"
+#include "obs/drops.h"
 #include "relay/core.h"
 
 void relay_decide(const struct relay_room *room, const struct relay_peer *ingress, const uint8_t *frame,
@@ -13,6 +11,7 @@ void relay_decide(const struct relay_room *room, const struct relay_peer *ingres
 		.direction = remote ? SL_FROM_REMOTE : SL_FROM_LAN,
 		.announced = remote ? &ingress->station.mac : NULL,
 		.mtu = room->mtu,
+		.relaxed = room->relaxed,
 	};
 	struct relay_station *station;
 
@@ -78,9 +77,8 @@ static void log_skipped(struct relay_peer *ingress, struct relay_peer *target, s
 		ingress->room->code, ingress->id, target->id, len, budget, (unsigned long long)held_back);
 }
 
-// Queues one copy. Returns whether it will leave.
-static bool copy_to(struct relay_peer *ingress, struct relay_peer *target,
-		    const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len)
+bool relay_copy(struct relay_peer *ingress, struct relay_peer *target,
+		const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len)
 {
 	int rc = sl_overlay_check_budget(len, target->budget);
 
@@ -105,6 +103,16 @@ static bool copy_to(struct relay_peer *ingress, struct relay_peer *target,
 	}
 }
 
+// A client that is isolated misses the frame: that is counted where it is missing.
+static bool copy_to(struct relay_peer *ingress, struct relay_peer *target,
+		    const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len)
+{
+	if (!target->isolation.isolated)
+		return relay_copy(ingress, target, header, frame, len);
+	relay_peer_count_drop(target, SL_DROP_LOOP, 1);
+	return false;
+}
+
 static unsigned copy_to_targets(struct relay_peer *ingress, const struct relay_verdict *verdict,
 				const uint8_t *frame, size_t len)
 {
@@ -127,7 +135,6 @@ static void malformed(struct relay_peer *ingress)
 	uint64_t now_ns = relay->env->now_ns;
 	uint64_t held_back, recent;
 
-	relay_peer_count_drop(ingress, SL_DROP_MALFORMED, 1);
 	if (sl_log_every(&ingress->malformed_log, now_ns, &held_back))
 		sl_warn(relay->env->log, "relay", "malformed datagram, room %s peer %u, %llu more not logged",
 			ingress->room->code, ingress->id, (unsigned long long)held_back);
@@ -138,59 +145,96 @@ static void malformed(struct relay_peer *ingress)
 				   (unsigned long long)recent, RELAY_MALFORMED_SECONDS);
 }
 
-static void log_frame(const struct relay_peer *ingress, const struct sl_eth *eth, size_t len,
-		      enum sl_drop drop, unsigned targets)
+// The rules that remember: loops, the guard, the limits. A frame that one of them drops costs no tokens, and
+// one that is above a limit teaches the guard nothing.
+static enum sl_drop check_state(struct relay_peer *ingress, const struct relay_verdict *verdict,
+				char detail[static SL_GUARD_TEXT])
 {
-	struct sl_framelog entry = {
-		.scope = "relay",
-		.direction = "forward",
-		.room = ingress->room->code,
-		.peer = ingress->id,
-		.eth = eth,
-		.frame_len = len,
-		.drop = drop,
-		.targets = targets,
-	};
+	struct relay_room *room = ingress->room;
+	enum sl_drop drop;
 
-	sl_framelog_write(ingress->relay->env->log, &entry);
+	if (ingress->isolation.isolated)
+		return SL_DROP_LOOP;
+	drop = relay_rate_check(ingress, verdict);
+	if (drop != SL_DROP_NONE)
+		return drop;
+	if (ingress->role == SL_ROLE_GATEWAY)
+		sl_guard_lan(&room->guard, &verdict->view);
+	else if (!(room->relaxed & SL_POLICY_BIT(SL_DROP_ARP_GUARD)) &&
+		 !sl_guard_allows(&room->guard, &ingress->station.mac, &verdict->view, detail))
+		return SL_DROP_ARP_GUARD;
+	relay_rate_count(ingress, verdict);
+	return SL_DROP_NONE;
+}
+
+static void judge(struct relay_peer *ingress, const struct sl_overlay *overlay, struct relay_verdict *verdict,
+		  char detail[static SL_GUARD_TEXT])
+{
+	uint64_t now_ns = ingress->relay->env->now_ns;
+
+	relay_decide(ingress->room, ingress, overlay->frame, overlay->frame_len, now_ns, verdict);
+	if (relay_loop_probe(ingress, &verdict->view)) {
+		verdict->drop = SL_DROP_LOOP;
+		verdict->evidence = ingress->role == SL_ROLE_GATEWAY;
+		return;
+	}
+	if (verdict->learn)
+		relay_stations_learn(&ingress->room->stations, verdict->source, &verdict->view.eth.src,
+				     now_ns);
+	if (verdict->drop == SL_DROP_NONE)
+		verdict->drop = check_state(ingress, verdict, detail);
+}
+
+static unsigned pass_on(struct relay_peer *ingress, const struct sl_overlay *overlay,
+			const struct relay_verdict *verdict)
+{
+	struct relay_room *room = ingress->room;
+	unsigned copies;
+
+	ingress->counters.rx_frames++;
+	ingress->counters.rx_bytes += overlay->frame_len;
+	room->frames++;
+	room->bytes += overlay->frame_len;
+	copies = copy_to_targets(ingress, verdict, overlay->frame, overlay->frame_len);
+	relay_rate_left(ingress, (uint64_t)copies * overlay->frame_len);
+	return copies;
 }
 
 void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t len)
 {
 	struct sl_env *env = ingress->relay->env;
-	struct relay_room *room = ingress->room;
 	struct sl_overlay overlay = {.frame = NULL};
 	struct relay_verdict verdict = {.drop = SL_DROP_NONE};
-	const struct sl_eth *eth = NULL;
-	unsigned copies = 0;
+	struct sl_framelog entry = {.scope = "relay", .direction = "forward", .frame_len = len};
+	char detail[SL_GUARD_TEXT] = "";
 
 	ingress->counters.rx_datagrams++;
-	if (!room || ingress->condemned) {
+	if (!ingress->room || ingress->condemned) {
 		// Before its welcome a peer has no id to send from; on its way out nobody listens.
 		relay_peer_count_drop(ingress, SL_DROP_UNKNOWN_PEER, 1);
 		return;
 	}
 	if (len > ingress->budget) {
 		verdict.drop = SL_DROP_DATAGRAM_BUDGET;
-		relay_peer_count_drop(ingress, verdict.drop, 1);
 	} else if (sl_overlay_decode(datagram, len, &overlay) != SL_OK || overlay.peer_id != ingress->id) {
 		verdict.drop = SL_DROP_MALFORMED;
 		malformed(ingress);
 	} else {
-		relay_decide(room, ingress, overlay.frame, overlay.frame_len, env->now_ns, &verdict);
-		eth = &verdict.view.eth;
-		if (verdict.learn)
-			relay_stations_learn(&room->stations, verdict.source, &eth->src, env->now_ns);
-		if (verdict.drop == SL_DROP_NONE) {
-			ingress->counters.rx_frames++;
-			ingress->counters.rx_bytes += overlay.frame_len;
-			room->frames++;
-			room->bytes += overlay.frame_len;
-			copies = copy_to_targets(ingress, &verdict, overlay.frame, overlay.frame_len);
-		} else {
-			relay_peer_count_drop(ingress, verdict.drop, 1);
-		}
+		judge(ingress, &overlay, &verdict, detail);
+		entry.eth = &verdict.view.eth;
+		entry.frame_len = overlay.frame_len;
+	}
+	entry.room = ingress->room->code;
+	entry.peer = ingress->id;
+	entry.drop = verdict.drop;
+	if (verdict.drop == SL_DROP_NONE) {
+		entry.targets = pass_on(ingress, &overlay, &verdict);
+	} else {
+		relay_peer_count_drop(ingress, verdict.drop, 1);
+		if (!verdict.evidence) // what follows from it is said elsewhere, and another room's is no news
+			sl_drop_report(env, &ingress->drop_limits, &entry, detail[0] ? detail : NULL);
+		relay_notice_drop(ingress, verdict.drop, detail);
 	}
 	if (env->log->frames)
-		log_frame(ingress, eth, eth ? overlay.frame_len : len, verdict.drop, copies);
+		sl_framelog_write(env->log, &entry);
 }

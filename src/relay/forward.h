@@ -7,6 +7,7 @@
 
 #include "common/counters.h"
 #include "proto/filter.h"
+#include "proto/overlay.h"
 #include "relay/room.h"
 
 enum relay_targets {
@@ -23,12 +24,18 @@ struct relay_verdict {
 	bool unknown;                 // unicast to a destination that is neither announced nor learned
 	bool learn;                   // the source MAC is a host's behind the gateway
 	struct relay_station *source; // learn: its station so far, or NULL
+	bool evidence;                // a loop probe from the LAN
 	struct sl_view view;
 };
 
-// Judges one frame from a member of the room (RELAY-4, RELAY-5, RELAY-6, RELAY-9). Changes nothing.
+// Judges one frame from a member of the room by what needs no memory (RELAY-4, RELAY-5, RELAY-6, RELAY-9).
+// Changes nothing.
 void relay_decide(const struct relay_room *room, const struct relay_peer *ingress, const uint8_t *frame,
 		  size_t len, uint64_t now_ns, struct relay_verdict *out);
 
-// One datagram from a joined peer: budget, header, verdict, copies, counters.
+// Queues one copy and counts it at the target, or why it did not leave. True: it will leave.
+bool relay_copy(struct relay_peer *ingress, struct relay_peer *target,
+		const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len);
+
+// One datagram from a joined peer: budget, header, verdict, loops, guard, limits, copies; all counted.
 void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t len);

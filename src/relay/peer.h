@@ -13,7 +13,11 @@
 #include "common/counters.h"
 #include "common/log.h"
 #include "ctrl/msg.h"
+#include "obs/drops.h"
 #include "quic/quic.h"
+#include "relay/loop.h"
+#include "relay/notice.h"
+#include "relay/rate.h"
 #include "relay/station.h"
 
 struct sl_relay;
@@ -76,6 +80,10 @@ struct relay_peer {
 	uint64_t reported_ns;        // 0: none yet
 	struct relay_malformed malformed;
 	struct sl_log_limit malformed_log, skipped_log;
+	struct sl_drop_limits drop_limits;
+	struct relay_buckets buckets;
+	struct relay_isolation isolation; // clients
+	struct relay_notices notices;     // clients
 
 	struct sl_msg_reader reader;
 	struct sl_msg *hello; // while settling

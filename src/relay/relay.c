@@ -1,9 +1,11 @@
 #include "relay/relay.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "obs/events.h"
 #include "proto/mtu.h"
 #include "relay/core.h"
 #include "relay/forward.h"
@@ -28,6 +30,25 @@ struct relay_room *relay_find_room(const struct sl_relay *relay, const char *cod
 		if (strcmp(room->code, code) == 0)
 			return room;
 	return NULL;
+}
+
+void relay_room_rules(struct sl_relay *relay, struct relay_room *room)
+{
+	const struct relay_room_entry *entry = relay_room_list_find(&relay->listed, room->code);
+	uint32_t before = room->relaxed;
+	char names[256] = "";
+	size_t len = 0;
+
+	room->relaxed = entry ? entry->relaxed : 0;
+	for (unsigned i = 0; i < SL_DROP_COUNT; i++)
+		if (room->relaxed & SL_POLICY_BIT(i))
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
+						sl_drop_name((enum sl_drop)i));
+	if (room->relaxed)
+		sl_warn(relay->env->log, "relay", "safety rules are switched off, room %s: %s", room->code,
+			names);
+	else if (before)
+		sl_info(relay->env->log, "relay", "all safety rules hold again, room %s", room->code);
 }
 
 void relay_drop_room_if_empty(struct sl_relay *relay, struct relay_room *room)
@@ -83,6 +104,8 @@ void relay_leave(struct relay_peer *peer, const char *reason)
 	relay->leaves++;
 	sl_info(relay->env->log, "relay", "peer left, room %s peer %u (%s)", room->code, peer->id,
 		left.peer_left.reason);
+	sl_event(relay->env, "peer_left", "{s:s, s:i, s:s}", "room", room->code, "peer", (int)peer->id,
+		 "reason", left.peer_left.reason);
 	if (!relay->stopping)
 		relay_announce(room, NULL, &left);
 	relay_drop_room_if_empty(relay, room);
@@ -237,6 +260,7 @@ static void take_limits(struct sl_relay *relay, const struct relay_config *confi
 	relay->max_peers_per_room = (size_t)config->max_peers_per_room;
 	relay->malformed_limit = (uint64_t)config->malformed_datagrams;
 	relay->stats_interval_ns = (uint64_t)config->stats_interval * SL_NS_PER_S;
+	relay_rates_take(&relay->rates, config);
 }
 
 int relay_core_new(struct sl_env *env, const struct relay_config *config, const struct relay_link *link,
@@ -263,12 +287,15 @@ int relay_core_new(struct sl_env *env, const struct relay_config *config, const 
 		goto out;
 	}
 	env->ops->random(env, relay->hash_key, sizeof(relay->hash_key));
+	env->ops->random(env, relay->probe_key, sizeof(relay->probe_key));
+	relay->started_ns = env->now_ns;
 	if (relay_room_list_copy(&relay->listed, &config->rooms) != SL_OK ||
 	    relay_ids_init(&relay->ids) != SL_OK)
 		goto out;
 	relay->stop_timer = env->ops->timer_new(env, on_stop_timer, relay);
 	relay->stats_timer = env->ops->timer_new(env, on_stats_timer, relay);
-	if (!relay->stop_timer || !relay->stats_timer)
+	relay->tick = env->ops->timer_new(env, relay_on_tick, relay);
+	if (!relay->stop_timer || !relay->stats_timer || !relay->tick)
 		goto out;
 	env->ops->timer_set(relay->stats_timer, env->now_ns + relay->stats_interval_ns);
 	*out = relay;
@@ -329,6 +356,7 @@ void sl_relay_free(struct sl_relay *relay)
 	assert(relay->joined == 0 && relay->connections == 0 && relay->room_count == 0);
 	relay->env->ops->timer_free(relay->stop_timer);
 	relay->env->ops->timer_free(relay->stats_timer);
+	relay->env->ops->timer_free(relay->tick);
 	relay_ids_fini(&relay->ids);
 	relay_room_list_free(&relay->listed);
 	free(relay);
@@ -369,6 +397,9 @@ int sl_relay_reload(struct sl_relay *relay, const struct relay_config *config)
 	relay_room_list_free(&relay->listed);
 	relay->listed = rooms;
 	take_limits(relay, config);
+	for (struct relay_room *room = relay->rooms; room; room = room->next)
+		relay_room_rules(relay, room);
+	relay_tick_start(relay); // isolations may end, or probes begin
 	return SL_OK;
 }
 

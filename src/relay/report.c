@@ -92,6 +92,7 @@ static json_t *peer_json(const struct relay_peer *peer)
 	object = with(object, "datagram_budget", sl_json_number(peer->budget));
 	object = with(object, "joined_s", since(now_ns, peer->joined_ns, SL_NS_PER_S));
 	object = with(object, "last_seen_ms", since(now_ns, info.last_rx_ns, SL_NS_PER_MS));
+	object = with(object, "isolated", json_boolean(peer->isolation.isolated));
 	object = with(object, "reported",
 		      peer->reported_ns ? sl_counters_json(&peer->reported, false) : json_null());
 	object = with(object, "reported_age_ms",

@@ -16,6 +16,7 @@ struct relay_room *relay_room_new(const char *code, uint64_t id, size_t mtu, con
 	room->id = id;
 	room->mtu = mtu;
 	relay_stations_init(&room->stations, hash_key);
+	sl_guard_init(&room->guard, hash_key);
 	return room;
 }
 
@@ -25,6 +26,7 @@ void relay_room_free(struct relay_room *room)
 		return;
 	assert(room->count == 0 && !room->gateway);
 	relay_stations_fini(&room->stations);
+	sl_guard_fini(&room->guard);
 	free(room->members);
 	free(room);
 }
@@ -70,6 +72,11 @@ int relay_room_add(struct relay_room *room, struct relay_peer *peer)
 		rc = relay_stations_announce(&room->stations, &peer->station);
 		if (rc != SL_OK)
 			return rc;
+		rc = sl_guard_join(&room->guard, &peer->station.mac);
+		if (rc != SL_OK) {
+			relay_stations_withdraw(&room->stations, &peer->station);
+			return rc;
+		}
 	}
 	room->members[room->count++] = peer;
 	peer->room = room;
@@ -89,8 +96,10 @@ void relay_room_remove(struct relay_room *room, struct relay_peer *peer)
 	if (room->gateway == peer) {
 		room->gateway = NULL;
 		relay_stations_forget_learned(&room->stations);
+		sl_guard_forget_routers(&room->guard);
 	} else {
 		relay_stations_withdraw(&room->stations, &peer->station);
+		sl_guard_leave(&room->guard, &peer->station.mac);
 	}
 	peer->room = NULL;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "ctrl/msg.h"
+#include "proto/guard.h"
 #include "relay/station.h"
 
 struct relay_peer;
@@ -19,6 +20,8 @@ struct relay_room {
 	struct relay_peer **members; // in the order of joining, the gateway among them
 	size_t count, capacity;
 	struct relay_stations stations;
+	uint32_t relaxed;      // the safety rules that are switched off (proto/policy.h)
+	struct sl_guard guard; // follows the membership, whether its rule is on or not
 	// Since the room was opened. Each ingress frame that was forwarded counts once; `dropped` counts
 	// what was dropped on the way in and each copy that could not leave.
 	uint64_t frames, bytes, dropped;
@@ -35,5 +38,6 @@ struct relay_peer *relay_room_occupant(const struct relay_room *room, enum sl_ro
 // Makes the peer a member (and the gateway, or indexes its MAC). SL_OK, SL_ERR_EXISTS (the place is
 // taken) or SL_ERR_NOMEM; on failure nothing has changed.
 int relay_room_add(struct relay_room *room, struct relay_peer *peer);
-// Membership and MAC index end (RELAY-13); with the gateway goes what was learned behind it.
+// Membership and MAC index end (RELAY-13); with a client goes what it claimed, with the gateway what was
+// learned behind it.
 void relay_room_remove(struct relay_room *room, struct relay_peer *peer);

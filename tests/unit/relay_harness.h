@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "obs/events.h"
 #include "proto/overlay.h"
+#include "proto/probe.h"
 #include "relay/core.h"
 
 #define MS(n) ((uint64_t)(n)*SL_NS_PER_MS)
@@ -47,8 +50,10 @@ struct sl_conn {
 	bool settled;
 	uint64_t last_rx_ns;
 	int datagram_rc;
-	struct sent sent[DATAGRAMS_MAX];
+	struct sent sent[DATAGRAMS_MAX]; // what was forwarded
 	size_t sent_count;
+	struct sent probe; // the last loop probe, and how many there were
+	size_t probes;
 	bool close_called;
 	uint64_t close_code;
 	char close_text[256];
@@ -66,6 +71,9 @@ struct harness {
 	size_t conn_count;
 	uint64_t writes;
 	unsigned stopped;
+	struct sl_events events;
+	bool watched;
+	json_t *seen; // array: the events since it was asked last
 };
 
 // --- the environment ----------------------------------------------------------------------------
@@ -105,6 +113,21 @@ static void h_random(struct sl_env *env, void *out, size_t len)
 	memset(out, 0x5a, len);
 }
 
+static uint64_t h_wall_ns(struct sl_env *env)
+{
+	return S(1700000000) + env->now_ns;
+}
+
+static bool h_watched(void *arg)
+{
+	return ((struct harness *)arg)->watched;
+}
+
+static void h_emit(void *arg, json_t *event)
+{
+	assert_int_equal(json_array_append_new(((struct harness *)arg)->seen, event), 0);
+}
+
 static void h_log(void *arg, enum sl_log_level level, const char *line)
 {
 	struct harness *h = arg;
@@ -114,8 +137,11 @@ static void h_log(void *arg, enum sl_log_level level, const char *line)
 	snprintf(h->log_text + used, sizeof(h->log_text) - used, "%s\n", line);
 }
 
-static const struct sl_env_ops h_env_ops = {
-	.timer_new = h_timer_new, .timer_set = h_timer_set, .timer_free = h_timer_free, .random = h_random};
+static const struct sl_env_ops h_env_ops = {.timer_new = h_timer_new,
+					    .timer_set = h_timer_set,
+					    .timer_free = h_timer_free,
+					    .random = h_random,
+					    .wall_ns = h_wall_ns};
 
 // --- the connections ----------------------------------------------------------------------------
 
@@ -139,6 +165,14 @@ static size_t h_stream_pending(const struct sl_conn *conn)
 	return conn->reads_until && conn->writes > conn->reads_until ? 70000 : conn->pending;
 }
 
+static bool is_probe(const uint8_t *frame, size_t len)
+{
+	struct sl_probe probe;
+	struct sl_eth eth;
+
+	return sl_eth_parse(frame, len, &eth) == SL_OK && sl_probe_parse(&eth, &probe);
+}
+
 static int h_datagram_send(struct sl_conn *conn, const void *head, size_t head_len, const void *body,
 			   size_t body_len)
 {
@@ -146,8 +180,14 @@ static int h_datagram_send(struct sl_conn *conn, const void *head, size_t head_l
 
 	if (conn->datagram_rc != SL_OK)
 		return conn->datagram_rc;
-	assert_true(conn->sent_count < DATAGRAMS_MAX && head_len + body_len <= sizeof(sent->data));
-	sent = &conn->sent[conn->sent_count++];
+	assert_true(head_len + body_len <= sizeof(sent->data));
+	if (is_probe(body, body_len)) {
+		sent = &conn->probe;
+		conn->probes++;
+	} else {
+		assert_true(conn->sent_count < DATAGRAMS_MAX);
+		sent = &conn->sent[conn->sent_count++];
+	}
 	memcpy(sent->data, head, head_len);
 	memcpy(sent->data + head_len, body, body_len);
 	sent->len = head_len + body_len;
@@ -199,7 +239,10 @@ static struct harness *harness_config(void)
 	sl_log_init(&h->log);
 	h->log.sink = h_log;
 	h->log.sink_arg = h;
-	h->env = (struct sl_env){.ops = &h_env_ops, .log = &h->log, .now_ns = S(1000)};
+	h->events = (struct sl_events){.watched = h_watched, .emit = h_emit, .arg = h};
+	h->watched = true;
+	h->seen = json_array();
+	h->env = (struct sl_env){.ops = &h_env_ops, .log = &h->log, .events = &h->events, .now_ns = S(1000)};
 	assert_int_equal(sl_options_defaults(relay_options, &h->config), SL_OK);
 	return h;
 }
@@ -221,10 +264,92 @@ static struct harness *harness_new(void)
 	return h;
 }
 
+// The configuration as `text` of a relay.conf says.
+static inline void harness_load(struct harness *h, const char *text)
+{
+	struct sl_option_errors errors = {.text = NULL};
+	char path[] = "/tmp/softlan-test-relay-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	sl_options_free(relay_options, &h->config);
+	assert_int_equal(sl_options_defaults(relay_options, &h->config), SL_OK);
+	if (sl_options_load(relay_options, &h->config, path, &errors) != SL_OK)
+		fail_msg("%s", errors.text);
+	unlink(path);
+}
+
+static inline struct harness *harness_with(const char *text)
+{
+	struct harness *h = harness_config();
+
+	harness_load(h, text);
+	harness_start(h);
+	return h;
+}
+
+static inline void harness_reload(struct harness *h, const char *text)
+{
+	harness_load(h, text);
+	assert_int_equal(sl_relay_reload(h->relay, &h->config), SL_OK);
+}
+
+// How often a line with these words was logged.
+static inline unsigned logged(const struct harness *h, const char *words)
+{
+	unsigned count = 0;
+
+	for (const char *at = h->log_text; (at = strstr(at, words)) != NULL; at++)
+		count++;
+	return count;
+}
+
+// The number of events of this name since they were forgotten last; *out (may be NULL): the last one.
+static inline unsigned events(const struct harness *h, const char *name, json_t **out)
+{
+	unsigned count = 0;
+	json_t *event;
+	size_t i;
+
+	json_array_foreach(h->seen, i, event)
+	{
+		const char *found = json_string_value(json_object_get(event, "event"));
+
+		assert_non_null(found);
+		assert_non_null(json_string_value(json_object_get(event, "time")));
+		if (strcmp(found, name) != 0)
+			continue;
+		count++;
+		if (out)
+			*out = event;
+	}
+	return count;
+}
+
+static inline void forget_events(struct harness *h)
+{
+	json_array_clear(h->seen);
+}
+
+static inline const char *text_of(const json_t *event, const char *member)
+{
+	const char *text = json_string_value(json_object_get(event, member));
+
+	return text ? text : "(none)";
+}
+
+static inline long long number_of(const json_t *event, const char *member)
+{
+	return json_integer_value(json_object_get(event, member));
+}
+
 static void harness_free(struct harness *h)
 {
 	sl_relay_free(h->relay);
 	assert_null(h->timers);
+	json_decref(h->seen);
 	sl_options_free(relay_options, &h->config);
 	for (size_t i = 0; i < h->conn_count; i++)
 		free(h->conns[i]);

@@ -1,0 +1,136 @@
+#include "relay/loop.h"
+
+#include "obs/events.h"
+#include "proto/overlay.h"
+#include "proto/probe.h"
+#include "relay/core.h"
+#include "relay/forward.h"
+#include "relay/notice.h"
+
+static bool on(const struct relay_room *room)
+{
+	return !(room->relaxed & SL_POLICY_BIT(SL_DROP_LOOP));
+}
+
+// A serial number is the time at which the probe left, counted from a start that nobody else knows.
+static uint64_t serial_now(const struct sl_relay *relay)
+{
+	return relay->env->now_ns - relay->started_ns;
+}
+
+// The probe goes out as any copy of the gateway's frames does, to an isolated client, too.
+static void send_probe(struct relay_peer *target)
+{
+	struct relay_room *room = target->room;
+	struct sl_relay *relay = target->relay;
+	uint8_t header[SL_OVERLAY_HEADER], frame[SL_PROBE_LEN];
+
+	if (target->role != SL_ROLE_CLIENT || target->condemned || !room->gateway || !on(room))
+		return;
+	sl_overlay_encode_header(header, room->gateway->id);
+	sl_probe_build(frame, relay->probe_key, room->id, target->id, serial_now(relay));
+	relay_copy(room->gateway, target, header, frame, sizeof(frame));
+}
+
+static void describe(const struct relay_peer *peer, char address[static SL_ADDR_TEXT],
+		     char mac[static SL_MAC_TEXT])
+{
+	struct sl_conn_info info;
+
+	peer->relay->link->info(peer->conn, &info);
+	sl_addr_format(&info.remote, address);
+	sl_mac_format(&peer->station.mac, mac);
+}
+
+static void isolate(struct relay_peer *peer)
+{
+	struct sl_env *env = peer->relay->env;
+	char address[SL_ADDR_TEXT], mac[SL_MAC_TEXT];
+
+	peer->isolation.seen_ns = env->now_ns;
+	if (peer->isolation.isolated)
+		return;
+	peer->isolation.isolated = true;
+	describe(peer, address, mac);
+	sl_warn(env->log, "relay",
+		"client isolated, room %s peer %u mac %s address %s agent \"%s\": its machine bridges the "
+		"room "
+		"back into the LAN (loop)",
+		peer->room->code, peer->id, mac, address, peer->agent);
+	sl_event(env, "loop", "{s:s, s:i, s:s}", "room", peer->room->code, "peer", (int)peer->id, "mac", mac);
+	relay_notice_isolation(peer);
+}
+
+static void clear(struct relay_peer *peer)
+{
+	struct sl_env *env = peer->relay->env;
+	char address[SL_ADDR_TEXT], mac[SL_MAC_TEXT];
+
+	peer->isolation.isolated = false;
+	describe(peer, address, mac);
+	sl_info(env->log, "relay", "client no longer isolated, room %s peer %u mac %s address %s: %s (loop)",
+		peer->room->code, peer->id, mac, address,
+		on(peer->room) ? "no probe has come back for 10 s" : "the rule is switched off");
+	sl_event(env, "loop_cleared", "{s:s, s:i, s:s}", "room", peer->room->code, "peer", (int)peer->id,
+		 "mac", mac);
+	relay_notice_isolation(peer);
+}
+
+void relay_loop_joined(struct relay_peer *peer)
+{
+	struct relay_room *room = peer->room;
+
+	if (peer->role == SL_ROLE_CLIENT)
+		send_probe(peer);
+	else
+		for (size_t i = 0; i < room->count; i++)
+			send_probe(room->members[i]);
+	if (room->gateway && room->count > 1 && on(room))
+		relay_tick_start(peer->relay);
+}
+
+bool relay_loop_tick(struct relay_room *room)
+{
+	bool more = room->gateway && room->count > 1 && on(room);
+
+	for (size_t i = 0; i < room->count; i++) {
+		struct relay_peer *peer = room->members[i];
+		struct relay_isolation *state = &peer->isolation;
+
+		if (state->isolated &&
+		    (!on(room) || peer->relay->env->now_ns - state->seen_ns >= RELAY_LOOP_CLEAR_NS))
+			clear(peer);
+		else if (state->isolated != state->told)
+			relay_notice_isolation(peer);
+		send_probe(peer);
+		more |= state->isolated || state->told;
+	}
+	return more;
+}
+
+static struct relay_peer *client_by_id(const struct relay_room *room, uint16_t id)
+{
+	for (size_t i = 0; i < room->count; i++)
+		if (room->members[i]->id == id && room->members[i]->role == SL_ROLE_CLIENT)
+			return room->members[i];
+	return NULL;
+}
+
+bool relay_loop_probe(struct relay_peer *ingress, const struct sl_view *view)
+{
+	const struct sl_relay *relay = ingress->relay;
+	const struct relay_room *room = ingress->room;
+	struct relay_peer *culprit;
+	struct sl_probe probe;
+
+	if (!sl_probe_parse(&view->eth, &probe))
+		return false;
+	if (room->gateway != ingress || !on(room) || probe.room_id != room->id ||
+	    !sl_probe_verify(&probe, relay->probe_key) ||
+	    serial_now(relay) - probe.serial > RELAY_PROBE_AGE_NS)
+		return true;
+	culprit = client_by_id(room, probe.peer_id);
+	if (culprit && !culprit->condemned)
+		isolate(culprit);
+	return true;
+}
