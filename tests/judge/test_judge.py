@@ -1,0 +1,199 @@
+#!/usr/bin/python3 -B
+"""Two judges, one rule book (docs/filter.md): the filter and tests/judge/judge.py decide over the same corpus and
+disagree on no frame; and each bug that is planted into a copy of the filter is noticed. With arguments: seeds of
+other corpora to compare on, instead of the tests."""
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+DEBIAN_PYTHON = "/usr/bin/python3"  # has Debian's python3-scapy, whatever other Python `configure` found
+
+try:
+    import scapy  # noqa: F401  pylint: disable=W0611
+except ImportError:
+    if sys.executable != DEBIAN_PYTHON and os.access(DEBIAN_PYTHON, os.X_OK):
+        os.execv(DEBIAN_PYTHON, [DEBIAN_PYTHON, "-B", *sys.argv])
+    print("Bail out! the second judge needs scapy: install python3-scapy (./scripts/install-deps does)")
+    sys.exit(1)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import corpus  # noqa: E402  pylint: disable=C0413
+import judge  # noqa: E402  pylint: disable=C0413
+import mutants  # noqa: E402  pylint: disable=C0413
+
+SOURCE = os.environ.get("SOFTLAN_SOURCE", os.path.join(HERE, "..", ".."))
+BUILD = os.environ.get("SOFTLAN_BUILD", SOURCE)
+SHOWN = 10  # frames of a failure that are printed
+# What each FILTER row's frames are dropped for.
+ROW_REASONS = {"FILTER-1": {"invalid_source"}, "FILTER-2": {"forged_source"}, "FILTER-3": {"switch_control"},
+               "FILTER-4": {"vlan_tag"},
+               "FILTER-5": {"dhcp_server", "router_advertisement", "redirect", "multicast_query"},
+               "FILTER-6": {"dhcpv6_server", "router_advertisement", "redirect", "multicast_query"},
+               "FILTER-7": {"ipv6_fragment", "header_chain"}, "FILTER-8": {"jumbo", "over_mtu"},
+               "FILTER-9": {"runt", "malformed"}}
+
+
+class Failed(Exception):
+    pass
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def filter_verdicts(program, data, count):
+    """What the program, the filter or a mutant of it, says of each record."""
+    done = subprocess.run([program], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+    verdicts = done.stdout.decode().split()
+    if done.returncode or len(verdicts) != count:
+        raise Failed(f"{program} ended with {done.returncode} after {len(verdicts)} of {count} frames\n"
+                     + done.stderr.decode(errors="replace"))
+    return verdicts
+
+
+def describe(record, reasons, verdict):
+    announced = record.announced.hex(":") if record.announced else "none"
+    return (f"{'LAN' if record.direction == judge.LAN else 'remote'} mtu={record.mtu} announced={announced} "
+            f"length={len(record.frame)} {'/'.join(sorted(record.labels))}\n"
+            f"    the judge: {', '.join(reasons) or 'pass'}; the filter: {verdict}\n    {record.frame.hex()}")
+
+
+def listing(kind, cases):
+    return f"{len(cases)} {kind}\n" + "\n".join(describe(*case) for case in cases[:SHOWN])
+
+
+class Trial:
+    """A corpus with both judges' verdicts."""
+
+    def __init__(self, records):
+        self.records = records
+        self.data = corpus.packed(records)
+        started = time.monotonic()
+        self.reasons = [judge.reasons(record.frame, record.direction, record.mtu, record.announced) for record in records]
+        self.seconds = time.monotonic() - started
+        self.verdicts = filter_verdicts(os.path.join(BUILD, "tests/judge/verdicts"), self.data, len(records))
+
+    def cases(self):
+        return zip(self.records, self.reasons, self.verdicts)
+
+    def check_agreement(self):
+        wrong = [case for case in self.cases() if bool(case[1]) != (case[2] != "none")]
+        expect(not wrong, listing("frames on which judge and filter disagree", wrong))
+
+    def check_reasons(self):
+        """The first reason in the rule book's order is the frame's. An LLC header that is cut off is `malformed`
+        without a place in that order: the next one is as good."""
+        wrong = []
+        for record, reasons, verdict in self.cases():
+            fixed = reasons[:2] if reasons[:1] == ["malformed"] else reasons[:1]
+            if reasons and verdict != "none" and verdict not in fixed:
+                wrong.append((record, reasons, verdict))
+        expect(not wrong, listing("frames with another reason", wrong))
+
+    def check_scapy(self):
+        """Scapy, left alone with the whole frame, finds nothing forbidden in what the filter let pass from a
+        remote; and it does find much of it in what the filter dropped."""
+        wrong, found = [], 0
+        for record, reasons, verdict in self.cases():
+            if record.direction != judge.REMOTE or len(record.frame) < 14:
+                continue
+            if verdict == "none":
+                if what := judge.scapy_finds(record.frame):
+                    wrong.append((record, [f"scapy says {what}"], verdict))
+            elif found < 1000 and judge.scapy_finds(record.frame):
+                found += 1
+        expect(not wrong, listing("frames passed with what scapy reads as forbidden", wrong))
+        expect(found >= 1000, f"scapy recognised only {found} forbidden frames: is it blind?")
+
+    def check_quotas(self):
+        count = len(self.records)
+        expect(count >= 20000, f"only {count} frames")
+        for row, wanted in ROW_REASONS.items():
+            good = sum(1 for record, reasons, _ in self.cases() if row in record.labels and wanted.intersection(reasons))
+            expect(good >= 500, f"{row}: only {good} frames that it forbids")
+        for evasion in corpus.EVASIONS:
+            good = sum(1 for record in self.records if evasion in record.labels)
+            expect(good >= 500, f"evasion {evasion}: only {good} frames")
+        valid = [case for case in self.cases() if "valid" in case[0].labels]
+        refused = [case for case in valid if case[1]]
+        expect(not refused, listing("honest frames that the judge drops", refused))
+        expect(len(valid) >= 0.4 * count, f"only {len(valid)} of {count} frames are honest")
+        kinds = {label for record, _, _ in valid for label in record.labels}
+        kinds -= {"valid"}
+        expect(len(kinds) >= 20, f"only {len(kinds)} protocols")
+        print(f"# {count} frames, {len(valid)} honest of {len(kinds)} protocols, judged in {self.seconds:.1f} s")
+
+
+def same_seed():
+    expect(corpus.packed(corpus.generate(7)) == corpus.packed(corpus.generate(7)), "one seed, two corpora")
+    expect(corpus.packed(corpus.generate(7)) != corpus.packed(corpus.generate(8)), "two seeds, one corpus")
+
+
+def run(number, name, function):
+    try:
+        function()
+    except (Failed, mutants.Stale) as failure:
+        print("".join(f"# {line}\n" for line in str(failure).splitlines()), end="")
+        print(f"not ok {number} - {name}", flush=True)
+        return 1
+    print(f"ok {number} - {name}", flush=True)
+    return 0
+
+
+def check_mutant(trial, outcome):
+    """The mutant was built and at least one of its verdicts is not the judge's."""
+    program = outcome.result()
+    verdicts = filter_verdicts(program, trial.data, len(trial.records))
+    wrong = [case for case in zip(trial.records, trial.reasons, verdicts) if bool(case[1]) != (case[2] != "none")]
+    expect(wrong, "nobody noticed")
+    print(f"# noticed on {len(wrong)} frames, first:\n# " + describe(*wrong[0]).replace("\n", "\n# ")[:400])
+
+
+def main():
+    trial = Trial(corpus.generate())
+    noise = Trial(corpus.noise())
+    planted = mutants.MUTANTS
+    cases = [("same seed, same corpus", same_seed),
+             ("the corpus: 20,000 frames, 500 for each row and evasion, 40 % honest of twenty protocols", trial.check_quotas),
+             ("filter and judge disagree on no frame [FILTER-1 FILTER-2 FILTER-3 FILTER-4 FILTER-5 FILTER-6 FILTER-7 "
+              "FILTER-8 FILTER-9]", trial.check_agreement),
+             ("nor do they on noise and deep mutations [FILTER-9]", noise.check_agreement),
+             ("their reasons are the same, by the rule book's order", trial.check_reasons),
+             ("on noise and deep mutations too", noise.check_reasons),
+             ("scapy by itself finds nothing forbidden in what passed", trial.check_scapy)]
+    print(f"1..{len(cases) + len(planted) + 1}", flush=True)
+    failed = sum(run(number, *case) for number, case in enumerate(cases, 1))
+
+    with tempfile.TemporaryDirectory(prefix="softlan-mutants.") as folder, \
+            concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        def whole():
+            verdicts = filter_verdicts(mutants.build(SOURCE, folder, "whole"), trial.data, len(trial.records))
+            expect(verdicts == trial.verdicts, "the filter built for this check judges otherwise than the library's")
+
+        failed += run(len(cases) + 1, "the filter without a bug, built as the mutants are", whole)
+        outcomes = [pool.submit(mutants.build, SOURCE, folder, f"m{number}", mutant) for number, mutant in enumerate(planted)]
+        for number, (mutant, outcome) in enumerate(zip(planted, outcomes), len(cases) + 2):
+            failed += run(number, f"a planted bug is noticed: {mutant.name} [{mutant.row}]",
+                          lambda: check_mutant(trial, outcome))
+    sys.exit(1 if failed else 0)
+
+
+def other_seeds(seeds):
+    failed = 0
+    for number, seed in enumerate(seeds, 1):
+        trial = Trial(corpus.generate(int(seed)) + corpus.noise(int(seed)))
+        failed += run(number, f"seed {seed}: {len(trial.records)} frames", trial.check_agreement)
+        failed += run(number, f"seed {seed}: reasons", trial.check_reasons)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        other_seeds(sys.argv[1:])
+    main()
