@@ -104,7 +104,9 @@ class Generator:
         host, peer = self.hosts(direction)
         dst, rest = self.honest_rest(host, peer)
         choice = rng.randint(0, 6)
-        if choice <= 1:
+        if choice <= 1:  # whatever the rest is
+            if choice == 1:
+                rest = rng.choice((hostile.encapsulated, hostile.cut_llc, hostile.ipv6_headers))(host, peer)[1]
             dst = rng.choice(SWITCH_MACS)
         elif choice == 2:
             rest = wire.ethertype(rng.choice(SWITCH_TYPES), host.data(2, 60))

@@ -280,16 +280,20 @@ def priority_tag(host, peer):
     return dst, wire.tag(rng.choice((0x8100, 0x8100, 0x88A8)), rng.randint(0, 15) << 12, rest)
 
 
+def cut_llc(host, peer):
+    """LLC that its length cuts off, with a whole message behind the end."""
+    rng = host.rng
+    saps = rng.choice(((6, 6), (7, 6), (0x42, 0x42), (0xE0, 0x42), (0x43, 0), (0xAA, 0xAA), (0xE0, 0xE0)))
+    header = wire.llc(*saps, rng.choice(CONTROLS + (b"\xba",)), rng.choice((b"", b"\0\0\0\x08\0")))
+    return some_mac(host, peer), wire.dot3(header + packet4(host, peer, forbidden4(host)), rng.randint(0, 9))
+
+
 def short_lengths(host, peer):
     """Zero and short lengths in every header that has one."""
     rng = host.rng
     choice = rng.randint(0, 8)
-    if choice == 8:  # LLC that its length cuts off, with a whole message behind the end
-        proto, body = forbidden4(host)
-        packet = packet4(host, peer, (proto, body))
-        header = wire.llc(*rng.choice(((6, 6), (7, 6), (0x42, 0x42), (0xE0, 0x42), (0x43, 0), (0xAA, 0xAA), (0xE0, 0xE0))),
-                          rng.choice(CONTROLS + (b"\xba",)), rng.choice((b"", b"\0\0\0\x08\0")))
-        return some_mac(host, peer), wire.dot3(header + packet, rng.randint(0, 9))
+    if choice == 8:
+        return cut_llc(host, peer)
     if choice == 0:
         return some_mac(host, peer), wire.dot3(rng.choice((b"\xaa\xaa\x03\0\0\0\x08\0", b"\xe0\xe0\x03", b"\x42\x42\x03", rng.randbytes(8)))
                                                + bytes(40), rng.randint(0, 8))
