@@ -79,50 +79,59 @@ static bool cisco_is_switch_control(uint16_t protocol)
 	}
 }
 
+// Is it LLC to or from the spanning tree's address? The lowest bits say group and response, and do not count.
+// A length that cuts the header off does not hide the addresses that it leaves.
+static bool llc_is_switch_control(const uint8_t *llc, size_t len)
+{
+	return (len > 0 && (llc[0] & 0xfe) == 0x42) || (len > 1 && (llc[1] & 0xfe) == 0x42);
+}
+
 // Looks behind an 802.3 length: LLC (IEEE 802.2), SNAP (IEEE 802, RFC 1042). Finds the ethertype of an
-// encapsulated frame. SWITCH_CONTROL, MALFORMED (cut off), or NONE. Of an LLC header, receivers look at DSAP
-// and at the control field's length, and at little else; so do we.
-static enum sl_drop look_into_llc(struct sl_view *view)
+// encapsulated frame, and whether LLC or SNAP are for switches. False: the length cuts the headers off. Of an
+// LLC header, receivers look at DSAP and at the control field's length, and at little else; so do we.
+static bool look_into_llc(struct sl_view *view, bool *for_switches)
 {
 	const uint8_t *llc = view->eth.payload, *snap;
 	size_t len = view->eth.type; // what follows is padding
 	size_t header;
 
+	*for_switches = llc_is_switch_control(llc, len);
 	if (len < LLC_HEADER)
-		return SL_DROP_MALFORMED;
-	if ((llc[0] & 0xfe) == 0x42 || (llc[1] & 0xfe) == 0x42)
-		return SL_DROP_SWITCH_CONTROL;
-	header =
-		(llc[2] & 0x03) == 0x03 ? LLC_HEADER : LLC_HEADER + 1; // section 5.2: unnumbered, or numbered
-	if ((llc[0] & 0xfe) == 0x06 && len >= header) {                // RFC 948: IP straight over LLC
+		return false;
+	// Section 5.2: unnumbered, or numbered.
+	header = (llc[2] & 0x03) == 0x03 ? LLC_HEADER : LLC_HEADER + 1;
+	if ((llc[0] & 0xfe) == 0x06) { // RFC 948: IP straight over LLC
+		if (header > len)
+			header = len; // IP of no bytes
 		view->protocol = SL_ETHERTYPE_IPV4;
 		view->network = llc + header;
 		view->network_len = len - header;
 	}
 	if ((llc[0] & 0xfe) != 0xaa)
-		return SL_DROP_NONE;
+		return true;
 	if (len < header + SNAP_HEADER)
-		return SL_DROP_MALFORMED;
+		return false;
 	snap = llc + header;
 	if (memcmp(snap, "\x00\x00\x0c", 3) == 0)
-		return cisco_is_switch_control(sl_get16(snap + 3)) ? SL_DROP_SWITCH_CONTROL : SL_DROP_NONE;
+		*for_switches = *for_switches || cisco_is_switch_control(sl_get16(snap + 3));
 	if (memcmp(snap, "\x00\x00\x00", 3) != 0 && memcmp(snap, "\x00\x00\xf8", 3) != 0)
-		return SL_DROP_NONE;
+		return true;
 	view->protocol = sl_get16(snap + 3);
 	view->network = snap + SNAP_HEADER;
 	view->network_len = len - header - SNAP_HEADER;
-	return SL_DROP_NONE;
+	return true;
 }
 
-// The type that leads to what the frame carries, behind tags and encapsulation.
-static enum sl_drop look_inside(struct sl_view *view)
+// The type that leads to what the frame carries, behind tags and encapsulation. False: that is cut off.
+static bool look_inside(struct sl_view *view, bool *for_switches)
 {
+	*for_switches = false;
 	if (view->eth.type < SL_ETHERTYPE_MIN)
-		return look_into_llc(view);
+		return look_into_llc(view, for_switches);
 	view->protocol = view->eth.type;
 	view->network = view->eth.payload;
 	view->network_len = view->eth.payload_len;
-	return SL_DROP_NONE;
+	return true;
 }
 
 // ---- IP
@@ -305,8 +314,7 @@ static enum sl_drop judge_remote(struct sl_view *view, uint32_t relaxed)
 static enum sl_drop judge_frame(struct sl_view *view, const struct sl_filter_input *input)
 {
 	const struct sl_eth *eth = &view->eth;
-	bool remote = input->direction == SL_FROM_REMOTE;
-	enum sl_drop drop;
+	bool remote = input->direction == SL_FROM_REMOTE, for_switches, whole;
 
 	if ((sl_mac_is_multicast(&eth->src) || sl_mac_is_zero(&eth->src)) &&
 	    unless(input->relaxed, SL_DROP_INVALID_SOURCE) != SL_DROP_NONE)
@@ -315,13 +323,12 @@ static enum sl_drop judge_frame(struct sl_view *view, const struct sl_filter_inp
 	    unless(input->relaxed, SL_DROP_FORGED_SOURCE) != SL_DROP_NONE)
 		return SL_DROP_FORGED_SOURCE;
 
-	drop = look_inside(view);
-	if (drop == SL_DROP_MALFORMED)
-		return remote ? drop : SL_DROP_NONE;
-	if (drop == SL_DROP_NONE &&
-	    (destination_is_switch_control(&eth->dst) || type_is_switch_control(view->protocol)))
-		drop = SL_DROP_SWITCH_CONTROL;
-	return unless(input->relaxed, drop);
+	whole = look_inside(view, &for_switches);
+	if ((for_switches || destination_is_switch_control(&eth->dst) ||
+	     type_is_switch_control(view->protocol)) &&
+	    unless(input->relaxed, SL_DROP_SWITCH_CONTROL) != SL_DROP_NONE)
+		return SL_DROP_SWITCH_CONTROL;
+	return remote && !whole ? SL_DROP_MALFORMED : SL_DROP_NONE;
 }
 
 // Most telling reason first: what cannot be read (FILTER-9), who sent it (FILTER-1, FILTER-2), what it
