@@ -14,10 +14,10 @@ from scapy.layers import inet, inet6, l2  # noqa: E402  pylint: disable=C0413
 
 REMOTE, LAN = 0, 1
 
-# In the order in which docs/filter.md names them: the first that applies is the frame's reason.
-ORDER = ("runt", "malformed", "invalid_source", "forged_source", "switch_control", "jumbo", "over_mtu", "vlan_tag",
-         "dhcp_server", "dhcpv6_server", "router_advertisement", "redirect", "multicast_query", "ipv6_fragment",
-         "header_chain")
+# In the order of docs/filter.md: the first that applies is the frame's reason.
+ORDER = ("runt", "malformed", "invalid_source", "forged_source", "switch_control", "vlan_tag", "dhcp_server",
+         "dhcpv6_server", "router_advertisement", "redirect", "multicast_query", "ipv6_fragment", "header_chain", "jumbo",
+         "over_mtu")
 
 TAG_TYPES = {0x8100: l2.Dot1Q, 0x88A8: l2.Dot1AD, 0x9100: l2.Dot1Q, 0x9200: l2.Dot1Q, 0x9300: l2.Dot1Q}
 MORE_TAG_TYPES = (0x88E7, 0x8926, 0x893F)
