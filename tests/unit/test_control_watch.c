@@ -2,6 +2,8 @@
 // goes away, is nobody else's trouble.
 #include "control_fixture.h"
 
+#include "daemon/control_backlog.h"
+
 #include <stdbool.h>
 
 static int watch(struct fixture *f)
@@ -14,6 +16,16 @@ static int watch(struct fixture *f)
 static void publish(struct fixture *f, int number)
 {
 	sl_control_publish(f->control, json_pack("{s:s, s:i}", "event", "test", "n", number));
+}
+
+// The same, of many sizes: a short one would fit where a long one did not.
+static void publish_sized(struct fixture *f, int number)
+{
+	char pad[640];
+	memset(pad, 'x', sizeof(pad));
+	pad[number * 37 % 601] = '\0';
+	sl_control_publish(f->control,
+			   json_pack("{s:s, s:i, s:s}", "event", "test", "n", number, "pad", pad));
 }
 
 static void assert_heard(int fd, const char *expected, bool end)
@@ -133,7 +145,7 @@ static void tally(const char *text, int *events, int *lost, int *last)
 // and time are not spent.
 static void test_OPS_3_watcher_that_does_not_read(void **state)
 {
-	enum { EVENTS = 50000 };
+	enum { EVENTS = 20000 };
 	struct fixture *f = *state;
 	int slow = watch(f), quick = watch(f), events = 0, lost = 0, last = -1;
 	int all = 0, none = 0, all_last = -1;
@@ -142,8 +154,8 @@ static void test_OPS_3_watcher_that_does_not_read(void **state)
 	assert_heard(slow, "OK\n", false);
 	assert_heard(quick, "OK\n", false);
 	for (int i = 0; i < EVENTS; i++) {
-		publish(f, i);
-		if (i % 1000 == 999) {
+		publish_sized(f, i);
+		if (i % 100 == 99) {
 			run_ms(f, 1);
 			char *text = hear(quick, &ended);
 			tally(text, &all, &none, &all_last);
@@ -179,6 +191,41 @@ static void test_OPS_3_watcher_that_does_not_read(void **state)
 	assert_true(waiting < (size_t)buffer + SL_CONTROL_BACKLOG + 4096);
 	close(slow);
 	close(quick);
+}
+
+// What waits comes out as it went in, wherever in the buffer it was; and never more than there is room for.
+static void test_OPS_3_backlog(void **state)
+{
+	struct control_backlog *backlog = calloc(1, sizeof(*backlog));
+	char line[1000];
+	unsigned in = 0, out = 0, refused = 0, seed = 1;
+	size_t waits = 0;
+	(void)state;
+	assert_non_null(backlog);
+	for (int round = 0; round < 100000; round++) {
+		seed = seed * 1103515245u + 12345u;
+		size_t len = (seed >> 16) % sizeof(line), some;
+		for (size_t i = 0; i < len; i++)
+			line[i] = (char)((in + i) * 7 >> 3);
+		if (control_backlog_put(backlog, line, len)) {
+			in += (unsigned)len;
+			waits += len;
+		} else {
+			refused++;
+			assert_true(waits + len > SL_CONTROL_BACKLOG);
+		}
+		assert_int_equal(backlog->len, waits);
+		assert_true(backlog->start + waits <= SL_CONTROL_BACKLOG);
+		some = (seed >> 8) % (round % 1000 < 500 ? 700 : 1300);
+		if (some > waits)
+			some = waits;
+		for (size_t i = 0; i < some; i++, out++)
+			assert_true(backlog->data[backlog->start + i] == (char)(out * 7 >> 3));
+		control_backlog_sent(backlog, some);
+		waits -= some;
+	}
+	assert_true(refused > 100);
+	free(backlog);
 }
 
 // An event larger than all the room there is: lost.
@@ -255,6 +302,7 @@ int main(void)
 		T(test_OPS_3_watch_refused),
 		T(test_OPS_3_watcher_that_closes),
 		T(test_OPS_3_watcher_that_does_not_read),
+		cmocka_unit_test(test_OPS_3_backlog),
 		T(test_OPS_3_watch_too_large_an_event),
 		T(test_OPS_3_watchers_count_as_readers),
 		T(test_OPS_3_watch_closed_with_the_server),
