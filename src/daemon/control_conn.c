@@ -99,7 +99,7 @@ static void watch_want(struct control_conn *conn)
 }
 
 // Once there is room again, it is told how much it has missed: after what it had, before what follows.
-static void watch_confess(struct control_conn *conn)
+static void watch_tell_lost(struct control_conn *conn)
 {
 	if (conn->lost == 0 || conn->backlog->len > SL_CONTROL_BACKLOG / 2)
 		return;
@@ -117,7 +117,7 @@ static void watch_write(struct control_conn *conn)
 {
 	struct control_backlog *backlog = conn->backlog;
 	for (;;) {
-		watch_confess(conn);
+		watch_tell_lost(conn);
 		if (backlog->len == 0)
 			break;
 		ssize_t sent = send(conn->fd, backlog->data + backlog->start, backlog->len,
