@@ -9,8 +9,10 @@
 
 #include <cmocka.h>
 
+#include "proto/probe.h"
 #include "quic/tls.h"
 #include "relay/config.h"
+#include "relay/report.h"
 
 #define SERVER_NAME "relay.test"
 #define RELAY_ADDRESS "192.0.2.1"
@@ -178,14 +180,25 @@ static struct party_member *member_of(struct sl_port *port)
 	return (struct party_member *)(void *)((uint8_t *)port - offsetof(struct party_member, port));
 }
 
+static bool is_probe(const uint8_t *frame, size_t len)
+{
+	struct sl_probe probe;
+	struct sl_eth eth;
+
+	return sl_eth_parse(frame, len, &eth) == SL_OK && sl_probe_parse(&eth, &probe);
+}
+
 static int port_send(struct sl_port *port, const uint8_t *frame, size_t len)
 {
 	struct party_member *m = member_of(port);
 	unsigned from, number;
 
 	assert_true(len >= 60);
+	if (m->party->lan && (m->bridged || party_is_gateway(m->party, m->number)))
+		party_lan_put(m->party, m->number, frame, len);
+	m->probes += is_probe(frame, len);
 	if (memcmp(frame + 14, FRAME_MAGIC, 11) != 0)
-		return SL_OK; // the gateway's own: CAM refresh
+		return SL_OK; // a probe, or the gateway's own: CAM refresh
 	from = frame[25];
 	number = (unsigned)frame[26] << 8 | frame[27];
 	assert_int_equal((size_t)frame[28] << 8 | frame[29], len);
@@ -195,9 +208,9 @@ static int port_send(struct sl_port *port, const uint8_t *frame, size_t len)
 			fail_msg("frame %u from %u is damaged at %zu", number, from, i);
 	}
 	assert_memory_equal(frame + 6, m->party->member[from].mac.b, 6);
-	if (!(frame[0] & 1))
+	if (!(frame[0] & 1) && !m->party->lan)
 		assert_memory_equal(frame, m->mac.b, 6);
-	if (m->seen[from][number]++)
+	if (m->seen[from][number]++ && !m->party->lan)
 		fail_msg("frame %u from %u came twice to %u", number, from, m->number);
 	m->received[from]++;
 	return SL_OK;
@@ -238,8 +251,43 @@ void party_send(struct party *party, unsigned from, unsigned to, unsigned number
 	frame[29] = (uint8_t)len;
 	for (size_t i = 30; i < len; i++)
 		frame[i] = filler(from, number, i);
+	if (party->lan && party_is_gateway(party, from)) {
+		party_lan_put(party, PARTY_ALL, frame, len);
+		return;
+	}
 	m->handler.receive(m->handler.arg, frame, len);
 	m->handler.batch_end(m->handler.arg);
+}
+
+bool party_isolated(const struct party *party, unsigned member)
+{
+	json_t *all = relay_report_peers(party->relay, party_room(party, member)), *peer;
+	bool isolated = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(all, "peers"), i, peer)
+	{
+		if (json_integer_value(json_object_get(peer, "id")) == party->member[member].id)
+			isolated = json_is_true(json_object_get(peer, "isolated"));
+	}
+	json_decref(all);
+	return isolated;
+}
+
+static bool watched(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static void on_event(void *arg, json_t *event)
+{
+	struct party *party = arg;
+	const char *name = json_string_value(json_object_get(event, "event"));
+
+	party->isolated += strcmp(name, "loop") == 0;
+	party->cleared += strcmp(name, "loop_cleared") == 0;
+	json_decref(event);
 }
 
 // --- members ---
@@ -255,11 +303,10 @@ static void session_make(struct party *party, struct party_member *m)
 				     .ended = on_ended,
 				     .arg = m};
 	struct sl_session_config config = {
-		.role = m->number == 0 ? SL_ROLE_GATEWAY : SL_ROLE_CLIENT,
-		.scope = m->number == 0 ? "gateway" : "client",
+		.role = party_is_gateway(party, m->number) ? SL_ROLE_GATEWAY : SL_ROLE_CLIENT,
+		.scope = party_is_gateway(party, m->number) ? "gateway" : "client",
 		.server_name = SERVER_NAME,
 		.tls = party->client_tls,
-		.room = PARTY_ROOM,
 		.mac = m->mac,
 		.max_datagram_size = party->options.endpoint_max_size,
 		.congestion = party->options.congestion,
@@ -271,6 +318,7 @@ static void session_make(struct party *party, struct party_member *m)
 	};
 	struct sl_error error = {0};
 
+	snprintf(config.room, sizeof(config.room), "%s", party_room(party, m->number));
 	assert_int_equal(sl_host_parse(SERVER_NAME, &config.relay, NULL), SL_OK);
 	if (sl_session_new(m->env, &config, &ops, &m->session, &error) != SL_OK)
 		fail_msg("session: %s", error.text);
@@ -278,7 +326,7 @@ static void session_make(struct party *party, struct party_member *m)
 
 static void program_make(struct party *party, struct party_member *m)
 {
-	if (m->number == 0) {
+	if (party_is_gateway(party, m->number)) {
 		m->gateway = sl_gateway_bridge_new(m->env, PARTY_ROOM, 30 * SL_NS_PER_S, NULL);
 		assert_non_null(m->gateway);
 		sl_gateway_bridge_port_handler(m->gateway, &m->handler);
@@ -317,8 +365,9 @@ static void member_make(struct party *party, unsigned number)
 	snprintf(address, sizeof(address), "198.51.100.%u", 10 + number);
 	m->env = sim_host_add(party->sim, address, &m->log);
 	m->port.ops = &port_ops;
-	m->mac = number == 0 ? (struct sl_mac){{0x00, 0x16, 0x3e, 0, 0, 1}}
-			     : (struct sl_mac){{0x02, 0, 0, 0, 0, (uint8_t)number}};
+	m->mac = party_is_gateway(party, number)
+			 ? (struct sl_mac){{0x00, 0x16, 0x3e, 0, 0, (uint8_t)(number + 1)}}
+			 : (struct sl_mac){{0x02, 0, 0, 0, 0, (uint8_t)number}};
 	party_link(party, number, party->options.link, party->options.link);
 	program_make(party, m);
 }
@@ -365,7 +414,8 @@ static bool not_joined(void *arg)
 		if (!m->joined)
 			return true;
 		for (unsigned k = 0; k < wait->count; k++) {
-			if (k != i && !sl_session_peer_by_id(m->session, wait->party->member[k].id))
+			if (k != i && party_room(wait->party, i) == party_room(wait->party, k) &&
+			    !sl_session_peer_by_id(m->session, wait->party->member[k].id))
 				return true;
 		}
 	}
@@ -401,6 +451,7 @@ void party_relay_start(struct party *party)
 		.malformed_datagrams = 32,
 		.broadcast_pps = 500,
 		.unknown_unicast_pps = 200,
+		.lan_broadcast_pps = 1000,
 		.max_size = (long long)party->options.max_size,
 		.congestion = (char *)(uintptr_t)(party->options.congestion == SL_CC_BBR ? "bbr" : "cubic"),
 		.offload = party->options.offload,
@@ -459,6 +510,8 @@ struct party *party_new(uint64_t seed, const struct party_options *options, cons
 	if (!party->client_tls)
 		fail_msg("%s", error.text);
 	party->relay_env = sim_host_add(party->sim, RELAY_ADDRESS, &party->log);
+	party->relay_events = (struct sl_events){.watched = watched, .emit = on_event, .arg = party};
+	party->relay_env->events = &party->relay_events;
 	sim_name_add(party->sim, SERVER_NAME, RELAY_ADDRESS);
 	party_relay_start(party);
 	for (unsigned i = 0; i <= options->clients; i++)
@@ -473,6 +526,7 @@ void party_free(struct party *party)
 	for (unsigned i = 0; i <= party->options.clients; i++)
 		program_free(&party->member[i]);
 	sl_relay_free(party->relay);
+	party_lan_free(party);
 	sl_tls_free(party->server_tls);
 	sl_tls_free(party->client_tls);
 	sim_free(party->sim);

@@ -8,6 +8,7 @@
 
 #include "client/bridge.h"
 #include "gateway/bridge.h"
+#include "obs/events.h"
 #include "relay/relay.h"
 #include "session/session.h"
 #include "tests/sim/simenv.h"
@@ -16,6 +17,7 @@
 #define PARTY_NUMBERS 4096 // frames from one member to another are numbered from 0
 #define PARTY_EVENTS 512
 #define PARTY_ROOM "ROOM1"
+#define PARTY_ROOM_2 "ROOM2"
 
 enum party_what { PARTY_JOINED, PARTY_PEER_JOINED, PARTY_PEER_LEFT, PARTY_DOWN, PARTY_ENDED };
 struct party_event {
@@ -41,15 +43,19 @@ struct party_member {
 	struct sl_port port;
 	struct sl_port_handler handler;
 	bool joined, ended;
+	bool bridged; // a client whose machine bridges its port to the party's LAN
 	unsigned downs;
 	uint16_t id;
 	// What came out of the port: by sender and number.
 	size_t received[PARTY_MEMBERS];
+	size_t probes; // the relay's loop probes
 	uint8_t seen[PARTY_MEMBERS][PARTY_NUMBERS];
 };
 
 struct party_options {
 	unsigned clients;
+	unsigned second;      // 0: one room. Else this number is the gateway of a second one, and so are the
+			      // clients from there on; all count as `clients` here
 	struct sim_link link; // between everybody and the relay, in both directions
 	enum sl_congestion congestion;
 	bool offload;
@@ -77,7 +83,20 @@ struct party {
 	struct party_event events[PARTY_EVENTS];
 	size_t event_count;
 	char last_log[256];
+	unsigned isolated, cleared; // events of the relay: `loop`, `loop_cleared`
+	struct sl_events relay_events;
+	struct party_lan *lan; // NULL: each gateway has its LAN host for itself
 };
+
+static inline bool party_is_gateway(const struct party *party, unsigned number)
+{
+	return number == 0 || (party->options.second && number == party->options.second);
+}
+
+static inline const char *party_room(const struct party *party, unsigned number)
+{
+	return party->options.second && number >= party->options.second ? PARTY_ROOM_2 : PARTY_ROOM;
+}
 
 // A certificate for the whole test program (Ed25519: signatures of one length, so that a run can be
 // repeated to the byte), written to a directory of its own. To be called once, before the tests.
@@ -105,6 +124,28 @@ void party_start_all(struct party *party); // and waits
 // PARTY_ALL: broadcast). What comes out anywhere must be such a frame, whole and only once.
 #define PARTY_ALL 255u
 void party_send(struct party *party, unsigned from, unsigned to, unsigned number, size_t len);
+
+// What the relay says of the member's being isolated.
+bool party_isolated(const struct party *party, unsigned member);
+
+// ---- lan.c: one wire for all gateways, the hosts behind them, and bridged clients. Frames may come more
+// than once from now on: that is counted, not forbidden.
+#define PARTY_WIRE 1024
+struct party_lan {
+	struct party *party;
+	struct sl_timer *timer;
+	struct party_wire_frame {
+		unsigned from; // the member whose port it left; PARTY_ALL: a host on the LAN
+		size_t len;
+		uint8_t bytes[1600];
+	} queue[PARTY_WIRE];
+	size_t count;
+	uint64_t frames, surplus, probes; // on the wire; those that had been there before; loop probes
+	uint8_t seen[PARTY_MEMBERS][PARTY_NUMBERS];
+};
+void party_lan_make(struct party *party);
+void party_lan_free(struct party *party);
+void party_lan_put(struct party *party, unsigned from, const uint8_t *frame, size_t len);
 
 // The first event of a kind that a member saw, from index `from` on: its index in `events`, -1: none.
 // `peer` 0: any.

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "proto/probe.h"
 #include "tests/sim/scenarios.h"
 
 #define MS SL_NS_PER_MS
@@ -24,15 +25,26 @@
 #define FRAME_LEN 800
 #define CARRIER_MIN (FRAME_LEN + 4)
 #define CARRIER_MAX 1150
+// The relay's loop probes are frames as well, one a second to each client. They are seen in the same way: a
+// packet with nothing else in it is longer than any acknowledgement, and one with a frame and a probe is
+// longer than any with a frame alone.
+#define PROBE_MIN (SL_PROBE_LEN + 4)
+#define PROBE_MAX 200
+#define BOTH_MIN (CARRIER_MIN + PROBE_MIN)
+#define PROBE_TICKS 12 // while the frames are exchanged
 
 struct carried {
-	uint64_t sent, lost;
+	uint64_t sent, lost; // frames
+	uint64_t probes, lost_probes;
 };
 
 struct counting {
 	struct party *party;
 	bool on;
 	struct carried up[PARTY_MEMBERS], down[PARTY_MEMBERS]; // to and from the relay
+	// What had been counted before: probes only.
+	uint64_t sent_before, received_before[PARTY_MEMBERS];
+	size_t probes_before[PARTY_MEMBERS];
 };
 
 static void on_datagram(void *arg, struct sl_env *from, struct sl_env *to, const uint8_t *data, size_t len,
@@ -41,7 +53,10 @@ static void on_datagram(void *arg, struct sl_env *from, struct sl_env *to, const
 	struct counting *c = arg;
 
 	(void)data;
-	if (!c->on || len < CARRIER_MIN || len > CARRIER_MAX)
+	bool frame = len >= CARRIER_MIN && len <= CARRIER_MAX;
+	bool probe = (len >= PROBE_MIN && len <= PROBE_MAX) || (frame && len >= BOTH_MIN);
+
+	if (!c->on)
 		return;
 	for (unsigned i = 0; i <= c->party->options.clients; i++) {
 		struct carried *way = from == c->party->member[i].env ? &c->up[i]
@@ -49,8 +64,10 @@ static void on_datagram(void *arg, struct sl_env *from, struct sl_env *to, const
 								      : NULL;
 
 		if (way) {
-			way->sent++;
-			way->lost += fate != SIM_DELIVERED;
+			way->sent += frame;
+			way->lost += frame && fate != SIM_DELIVERED;
+			way->probes += probe;
+			way->lost_probes += probe && fate != SIM_DELIVERED;
 		}
 	}
 }
@@ -98,6 +115,8 @@ static void check_accounts(struct party *party, const struct counting *c, bool l
 		const struct party_member *m = &party->member[i];
 		const struct sl_counters *counters = sl_session_counters(m->session);
 		uint64_t given = i == 0 ? (uint64_t)FRAMES * clients : FRAMES, got = 0;
+		uint64_t received = counters->rx_frames - c->received_before[i];
+		uint64_t probes = m->probes - c->probes_before[i];
 
 		for (unsigned k = 0; k < PARTY_MEMBERS; k++)
 			got += m->received[k];
@@ -106,15 +125,18 @@ static void check_accounts(struct party *party, const struct counting *c, bool l
 						counters->drops[SL_DROP_DATAGRAM_BUDGET]);
 		assert_int_equal(c->up[i].sent, counters->tx_frames - late_drops(counters));
 		// What the link delivered came out of the port, but for what was dropped with a reason.
-		assert_int_equal(counters->rx_frames, c->down[i].sent - c->down[i].lost);
-		assert_int_equal(got, counters->rx_frames);
+		assert_int_equal(received, c->down[i].sent - c->down[i].lost + c->down[i].probes -
+						   c->down[i].lost_probes);
+		assert_int_equal(got + probes, received);
+		assert_int_equal(probes, c->down[i].probes - c->down[i].lost_probes);
+		assert_int_equal(c->up[i].probes, 0);
 		assert_int_equal(counters->rx_datagrams, counters->rx_frames);
 		sent += given;
-		delivered += got;
+		delivered += got + probes;
 		drops += sl_counters_dropped(counters);
 		to_relay += c->up[i].sent - c->up[i].lost;
-		out += c->down[i].sent;
-		lost += c->up[i].lost + c->down[i].lost;
+		out += c->down[i].sent + c->down[i].probes;
+		lost += c->up[i].lost + c->down[i].lost + c->down[i].lost_probes;
 		if (lossy)
 			assert_true(c->up[i].lost > 0 && c->down[i].lost > 0);
 		else
@@ -122,7 +144,8 @@ static void check_accounts(struct party *party, const struct counting *c, bool l
 	}
 	at_relay = info.counters.rx_frames;
 	assert_int_equal(at_relay, to_relay);
-	assert_int_equal(info.counters.tx_frames - late_drops(&info.counters), out);
+	assert_int_equal(info.counters.tx_frames - c->sent_before - late_drops(&info.counters), out);
+	sent += (uint64_t)PROBE_TICKS * clients;
 	drops += sl_counters_dropped(&info.counters);
 	assert_int_equal(delivered, sent - lost - drops);
 	assert_int_equal(sl_counters_dropped(gw),
@@ -147,6 +170,28 @@ struct outcome {
 	uint64_t hash, lines;
 };
 
+// Right after the relay has sent its probes and they have arrived, so that the clock tells how many follow.
+static void begin_between_ticks(struct counting *c)
+{
+	struct sl_relay_info info;
+	uint64_t before;
+
+	sl_relay_info(c->party->relay, &info);
+	before = info.counters.tx_frames;
+	while (info.counters.tx_frames == before) {
+		sim_run_for(c->party->sim, MS);
+		sl_relay_info(c->party->relay, &info);
+	}
+	assert_int_equal(info.counters.tx_frames, before + c->party->options.clients);
+	sim_run_for(c->party->sim, 100 * MS);
+	c->sent_before = info.counters.tx_frames;
+	for (unsigned i = 0; i <= c->party->options.clients; i++) {
+		c->received_before[i] = sl_session_counters(c->party->member[i].session)->rx_frames;
+		c->probes_before[i] = c->party->member[i].probes;
+	}
+	c->on = true;
+}
+
 static struct outcome play(const struct party_files *files, uint64_t seed,
 			   const struct party_options *options, bool account)
 {
@@ -157,7 +202,7 @@ static struct outcome play(const struct party_files *files, uint64_t seed,
 	party_start_all(party);
 	// Let path-MTU discovery come to its end, so that a probe that is lost is not asked for again.
 	sim_run_for(party->sim, 3 * SL_NS_PER_S);
-	counting.on = true;
+	begin_between_ticks(&counting);
 	sim_tap(party->sim, on_datagram, &counting);
 	exchange(party, one_length);
 	for (unsigned i = 0; i <= options->clients; i++) {
