@@ -280,6 +280,14 @@ static bool watched(void *arg)
 	return true;
 }
 
+static void on_member_event(void *arg, json_t *event)
+{
+	struct party_member *m = arg;
+
+	m->loops += strcmp(json_string_value(json_object_get(event, "event")), "loop") == 0;
+	json_decref(event);
+}
+
 static void on_event(void *arg, json_t *event)
 {
 	struct party *party = arg;
@@ -364,6 +372,8 @@ static void member_make(struct party *party, unsigned number)
 	m->log = party->log;
 	snprintf(address, sizeof(address), "198.51.100.%u", 10 + number);
 	m->env = sim_host_add(party->sim, address, &m->log);
+	m->events = (struct sl_events){.watched = watched, .emit = on_member_event, .arg = m};
+	m->env->events = &m->events;
 	m->port.ops = &port_ops;
 	m->mac = party_is_gateway(party, number)
 			 ? (struct sl_mac){{0x00, 0x16, 0x3e, 0, 0, (uint8_t)(number + 1)}}

@@ -43,7 +43,9 @@ struct party_member {
 	struct sl_port port;
 	struct sl_port_handler handler;
 	bool joined, ended;
-	bool bridged; // a client whose machine bridges its port to the party's LAN
+	struct sl_events events;
+	unsigned loops; // events `loop` of its own
+	bool bridged;   // a client whose machine bridges its port to the party's LAN
 	unsigned downs;
 	uint16_t id;
 	// What came out of the port: by sender and number.

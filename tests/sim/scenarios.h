@@ -21,6 +21,8 @@ void a_refused_client_tries_ever_more_seldom(void **state);
 void a_slow_line_ages_frames_and_stalls_nothing(void **state);
 void a_blocked_socket_stalls_nothing(void **state);
 void sockets_that_are_nearly_full(void **state);
+void loop_a_bridged_client_is_isolated_and_let_in_again(void **state);
+void loop_two_gateways_on_one_lan_raise_no_alarm(void **state);
 
 #define SCENARIOS                                                                                            \
 	cmocka_unit_test(a_link_of_the_simulation_is_what_it_says),                                          \
@@ -40,4 +42,6 @@ void sockets_that_are_nearly_full(void **state);
 		cmocka_unit_test(a_refused_client_tries_ever_more_seldom),                                   \
 		cmocka_unit_test(a_slow_line_ages_frames_and_stalls_nothing),                                \
 		cmocka_unit_test(a_blocked_socket_stalls_nothing),                                           \
-		cmocka_unit_test(sockets_that_are_nearly_full)
+		cmocka_unit_test(sockets_that_are_nearly_full),                                              \
+		cmocka_unit_test(loop_a_bridged_client_is_isolated_and_let_in_again),                        \
+		cmocka_unit_test(loop_two_gateways_on_one_lan_raise_no_alarm)
