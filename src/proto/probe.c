@@ -33,9 +33,9 @@ static uint64_t make_token(const uint64_t key[2], uint64_t room_id, uint16_t pee
 	uint8_t signed_bytes[TOKEN_AT - MAGIC_AT];
 
 	memcpy(signed_bytes, magic, ROOM_AT - MAGIC_AT);
-	put64(signed_bytes + ROOM_AT - MAGIC_AT, room_id);
-	sl_put16(signed_bytes + PEER_AT - MAGIC_AT, peer_id);
-	put64(signed_bytes + SERIAL_AT - MAGIC_AT, serial);
+	put64(signed_bytes + (ROOM_AT - MAGIC_AT), room_id);
+	sl_put16(signed_bytes + (PEER_AT - MAGIC_AT), peer_id);
+	put64(signed_bytes + (SERIAL_AT - MAGIC_AT), serial);
 	return sl_siphash(key, signed_bytes, sizeof(signed_bytes));
 }
 
