@@ -503,8 +503,8 @@ static void ops3_watch(void **state)
 	static const char *const expected[] = {
 		"\"event\":\"connected\",\"room\":\"ROOM1\",\"relay\":\"127.0.0.1:",
 		"\"event\":\"peer_joined\",\"room\":\"ROOM1\",\"peer\":4,\"role\":\"gateway\"}",
-		"\"event\":\"peer_joined\",\"room\":\"ROOM1\",\"peer\":9,\"role\":\"client\",\"mac\":"
-		"\"02:00:00:00:00:09\"}",
+		("\"event\":\"peer_joined\",\"room\":\"ROOM1\",\"peer\":9,\"role\":\"client\","
+		 "\"mac\":\"02:00:00:00:00:09\"}"),
 		"\"event\":\"peer_left\",\"room\":\"ROOM1\",\"peer\":9,\"reason\":\"bye\"}",
 		"\"event\":\"disconnected\",\"room\":\"ROOM1\",\"sentence\":\"the relay 127.0.0.1:",
 		"\"event\":\"peer_left\",\"room\":\"ROOM1\",\"peer\":4,\"reason\":\"connection_lost\"}",
