@@ -6,6 +6,7 @@ import random
 import struct
 
 import hostile
+import tables
 import traffic
 import wire
 
@@ -271,6 +272,10 @@ def generate(seed=SEED):
             generator.add(direction, host, dst, rest, "evasion", function.__name__)
     for _ in range(400):
         generator.near3()
+    for table in tables.TABLES:
+        host, peer = generator.hosts(REMOTE)
+        for direction, dst, rest, mtu in table(host, peer):
+            generator.add(direction, host, dst, rest, "table", table.__name__, mtu=mtu, pad=False, announced=None)
     others = len(generator.records) + MUTATIONS
     count = int(others * HONEST_SHARE / (1 - HONEST_SHARE))
     for number in range(count):

@@ -285,7 +285,7 @@ def cut_llc(host, peer):
     rng = host.rng
     saps = rng.choice(((6, 6), (7, 6), (0x42, 0x42), (0xE0, 0x42), (0x43, 0), (0xAA, 0xAA), (0xE0, 0xE0)))
     header = wire.llc(*saps, rng.choice(CONTROLS + (b"\xba",)), rng.choice((b"", b"\0\0\0\x08\0")))
-    return some_mac(host, peer), wire.dot3(header + packet4(host, peer, forbidden4(host)), rng.randint(0, 9))
+    return some_mac(host, peer), wire.dot3(header + packet4(host, peer, forbidden4(host)), rng.choice((1, 2, 3, rng.randint(0, 9))))
 
 
 def short_lengths(host, peer):

@@ -19,6 +19,9 @@ ORDER = ("runt", "malformed", "invalid_source", "forged_source", "switch_control
          "dhcpv6_server", "router_advertisement", "redirect", "multicast_query", "ipv6_fragment", "header_chain", "jumbo",
          "over_mtu")
 
+# Those that can be switched off.
+RULES = ORDER[2:13]
+
 TAG_TYPES = {0x8100: l2.Dot1Q, 0x88A8: l2.Dot1AD, 0x9100: l2.Dot1Q, 0x9200: l2.Dot1Q, 0x9300: l2.Dot1Q}
 MORE_TAG_TYPES = (0x88E7, 0x8926, 0x893F)
 SWITCH_TYPES = (0x8808, 0x8809, 0x888E, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000)
@@ -32,17 +35,18 @@ class Stop(Exception):
     """Nothing more can be read: the reason."""
 
 
-def reasons(frame, direction, mtu, announced):
-    """All reasons to drop the frame that were found, in the rule book's order; empty: it may cross."""
+def reasons(frame, direction, mtu, announced, relaxed=frozenset()):
+    """All reasons to drop the frame that were found, in the rule book's order; empty: it may cross. `relaxed` has
+    the names of the rules that are switched off."""
     found = set()
     try:
-        _frame(frame, direction == REMOTE, mtu, announced, found)
+        _frame(frame, direction == REMOTE, mtu, announced, found, "ipv6_fragment" in relaxed)
     except Stop as stop:
         found.add(stop.args[0])
-    return sorted(found, key=ORDER.index)
+    return sorted(found - relaxed, key=ORDER.index)
 
 
-def _frame(frame, remote, mtu, announced, found):
+def _frame(frame, remote, mtu, announced, found, fragments):
     if len(frame) < 14:
         raise Stop("runt")
     ether = l2.Ether(frame[:14])  # or Dot3, which has no type
@@ -78,7 +82,7 @@ def _frame(frame, remote, mtu, announced, found):
         if kind == 0x0800:
             _ipv4(rest, found)
         elif kind == 0x86DD:
-            _ipv6(rest, found)
+            _ipv6(rest, found, fragments)
 
 
 def _for_switches(dst):
@@ -148,7 +152,7 @@ ND_REASONS = {inet6.ICMPv6ND_RA: "router_advertisement", inet6.ICMPv6ND_Redirect
               inet6.ICMPv6MLQuery: "multicast_query", inet6.ICMPv6MLQuery2: "multicast_query"}
 
 
-def _ipv6(data, found):
+def _ipv6(data, found, fragments):
     if len(data) < 40 or data[0] >> 4 != 6:
         found.add("header_chain")
         return
@@ -158,13 +162,18 @@ def _ipv6(data, found):
         return
     body, kind = data[40:40 + ip.plen], ip.nh
     while kind in LONG_HEADERS or kind in (44, 51):
-        if kind == 44:  # even one that is cut off is one
+        if kind == 44 and not fragments:  # even one that is cut off is one
             found.add("ipv6_fragment")
             return
         if len(body) < 8:
             found.add("header_chain")
             return
-        size = 4 * (body[1] + 2) if kind == 51 else 8 * (body[1] + 1)
+        if kind == 44:
+            if struct.unpack("!H", body[2:4])[0] >> 3:
+                return
+            size = 8
+        else:
+            size = 4 * (body[1] + 2) if kind == 51 else 8 * (body[1] + 1)
         if size > len(body):
             found.add("header_chain")
             return
@@ -199,8 +208,8 @@ def scapy_finds(frame):
             outer = layer
         if isinstance(layer, (inet.IPerror, inet6.IPerror6)):
             return None
-        if isinstance(layer, l2.SNAP) and layer.OUI not in ETHERTYPE_OUIS:
-            return None
+        if isinstance(layer, l2.SNAP) and (layer.OUI not in ETHERTYPE_OUIS or layer.code < 0x0600):
+            return None  # scapy does not look at the OUI
         if name := _forbidden(layer, outer):
             return name
         layer = layer.payload

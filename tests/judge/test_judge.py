@@ -47,14 +47,31 @@ def expect(condition, what):
         raise Failed(what)
 
 
-def filter_verdicts(program, data, count):
-    """What the program, the filter or a mutant of it, says of each record."""
-    done = subprocess.run([program], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+def filter_verdicts(program, data, count, relaxed=()):
+    """What the program, the filter or a mutant of it, says of each record; some rules may be switched off."""
+    done = subprocess.run([program, *relaxed], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                          check=False)
     verdicts = done.stdout.decode().split()
     if done.returncode or len(verdicts) != count:
         raise Failed(f"{program} ended with {done.returncode} after {len(verdicts)} of {count} frames\n"
                      + done.stderr.decode(errors="replace"))
     return verdicts
+
+
+def opposed(cases):
+    """The cases in which one lets pass what the other drops."""
+    return [case for case in cases if bool(case[1]) != (case[2] != "none")]
+
+
+def other_reason(cases):
+    """The cases in which both drop, for another reason. The first in the rule book's order is the frame's; but an
+    LLC header that is cut off is `malformed` without a place in that order: the next one is as good."""
+    wrong = []
+    for record, reasons, verdict in cases:
+        fixed = reasons[:2] if reasons[:1] == ["malformed"] else reasons[:1]
+        if reasons and verdict != "none" and verdict not in fixed:
+            wrong.append((record, reasons, verdict))
+    return wrong
 
 
 def describe(record, reasons, verdict):
@@ -75,26 +92,38 @@ class Trial:
         self.records = records
         self.data = corpus.packed(records)
         started = time.monotonic()
-        self.reasons = [judge.reasons(record.frame, record.direction, record.mtu, record.announced) for record in records]
+        self.reasons = self.judge()
         self.seconds = time.monotonic() - started
-        self.verdicts = filter_verdicts(os.path.join(BUILD, "tests/judge/verdicts"), self.data, len(records))
+        self.verdicts = self.filter()
+
+    def judge(self, relaxed=frozenset()):
+        return [judge.reasons(record.frame, record.direction, record.mtu, record.announced, relaxed)
+                for record in self.records]
+
+    def filter(self, relaxed=()):
+        return filter_verdicts(os.path.join(BUILD, "tests/judge/verdicts"), self.data, len(self.records), relaxed)
 
     def cases(self):
-        return zip(self.records, self.reasons, self.verdicts)
+        return list(zip(self.records, self.reasons, self.verdicts))
 
     def check_agreement(self):
-        wrong = [case for case in self.cases() if bool(case[1]) != (case[2] != "none")]
+        wrong = opposed(self.cases())
         expect(not wrong, listing("frames on which judge and filter disagree", wrong))
 
     def check_reasons(self):
-        """The first reason in the rule book's order is the frame's. An LLC header that is cut off is `malformed`
-        without a place in that order: the next one is as good."""
-        wrong = []
-        for record, reasons, verdict in self.cases():
-            fixed = reasons[:2] if reasons[:1] == ["malformed"] else reasons[:1]
-            if reasons and verdict != "none" and verdict not in fixed:
-                wrong.append((record, reasons, verdict))
+        wrong = other_reason(self.cases())
         expect(not wrong, listing("frames with another reason", wrong))
+
+    def check_policy(self):
+        """With each rule switched off, and with all: only its own frames pass, unless another rule has them too."""
+        strict, lenient = self.reasons, self.judge(frozenset(("ipv6_fragment",)))
+        for relaxed in (*((rule,) for rule in judge.RULES), judge.RULES):
+            found = lenient if "ipv6_fragment" in relaxed else strict
+            reasons = [[reason for reason in one if reason not in relaxed] for one in found]
+            cases = list(zip(self.records, reasons, self.filter(relaxed)))
+            wrong = opposed(cases) or other_reason(cases)
+            expect(not wrong, f"without {' '.join(relaxed)}: " + listing("frames judged otherwise", wrong))
+            expect(reasons != strict, f"without {' '.join(relaxed)}: nothing else passes")
 
     def check_scapy(self):
         """Scapy, left alone with the whole frame, finds nothing forbidden in what the filter let pass from a
@@ -150,7 +179,7 @@ def check_mutant(trial, outcome):
     """The mutant was built and at least one of its verdicts is not the judge's."""
     program = outcome.result()
     verdicts = filter_verdicts(program, trial.data, len(trial.records))
-    wrong = [case for case in zip(trial.records, trial.reasons, verdicts) if bool(case[1]) != (case[2] != "none")]
+    wrong = opposed(zip(trial.records, trial.reasons, verdicts))
     expect(wrong, "nobody noticed")
     print(f"# noticed on {len(wrong)} frames, first:\n# " + describe(*wrong[0]).replace("\n", "\n# ")[:400])
 
@@ -166,6 +195,7 @@ def main():
              ("nor do they on noise and deep mutations [FILTER-9]", noise.check_agreement),
              ("their reasons are the same, by the rule book's order", trial.check_reasons),
              ("on noise and deep mutations too", noise.check_reasons),
+             ("nor do they when rules are switched off, one by one and all", trial.check_policy),
              ("scapy by itself finds nothing forbidden in what passed", trial.check_scapy)]
     print(f"1..{len(cases) + len(planted) + 1}", flush=True)
     failed = sum(run(number, *case) for number, case in enumerate(cases, 1))
