@@ -23,6 +23,10 @@ SWITCH_MACS = [wire.mac("01:80:c2:00:00:%02x" % low) for low in (*range(0x10), *
 SWITCH_TYPES = (0x8808, 0x8809, 0x888E, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000)
 CISCO = (0x0104, 0x010B, 0x010C, 0x0111, 0x2000, 0x2003, 0x2004)
 
+# Byte values that mean something to a parser.
+TELLING = (0, 1, 2, 5, 6, 9, 17, 43, 44, 51, 58, 59, 60, 67, 68, 0x42, 0x45, 0x60, 0xAA, 0x81, 130, 134, 135, 136, 137,
+           139, 140, 255)
+
 
 class Generator:
     def __init__(self, seed=SEED):
@@ -57,7 +61,8 @@ class Generator:
         dst, family, data = function(host, peer)
         rest = data if family == "raw" else wire.ethertype(0x0800 if family == "v4" else 0x86DD, data)
         mtu = self.rng.choice((0, 1500, 1500, len(rest) - 2 if len(rest) > 1280 else 1400))
-        self.add(direction, host, dst, rest, "valid", function.__name__, mtu=max(mtu, 0) if len(rest) - 2 > mtu else mtu)
+        self.add(direction, host, dst, rest, "valid", function.__name__,
+                 mtu=max(mtu, 0) if len(rest) - 2 > mtu else mtu)
 
     def honest_lan(self):
         """What only a LAN may send into the room."""
@@ -86,7 +91,8 @@ class Generator:
         direction = self.direction(0.5)
         host, peer = self.hosts(direction)
         dst, rest = self.honest_rest(host, peer)
-        src = self.rng.choice((bytes(6), wire.BROADCAST, bytes((host.mac[0] | 1,)) + host.mac[1:], wire.mac("01:00:5e:00:00:fb")))
+        src = self.rng.choice((bytes(6), wire.BROADCAST, bytes((host.mac[0] | 1,)) + host.mac[1:],
+                               wire.mac("01:00:5e:00:00:fb")))
         self.add(direction, host, dst, rest, "FILTER-1", src=src,
                  announced=self.rng.choice((None, host.mac, src)) if direction == REMOTE else None)
 
@@ -112,7 +118,8 @@ class Generator:
         elif choice == 2:
             rest = wire.ethertype(rng.choice(SWITCH_TYPES), host.data(2, 60))
         elif choice == 3:
-            sap = rng.choice(((0x42, 0x42), (0x43, 0x42), (0x42, 0x43), (0x42, 0xE0), (0xE0, 0x43), (0xAA, 0x42), (0x06, 0x43)))
+            sap = rng.choice(((0x42, 0x42), (0x43, 0x42), (0x42, 0x43), (0x42, 0xE0), (0xE0, 0x43), (0xAA, 0x42),
+                              (0x06, 0x43)))
             rest = wire.dot3(wire.llc(*sap, rng.choice((b"\x03", b"\0\0")), bytes(4) + host.data(31, 31)))
         elif choice == 4:
             rest = wire.snap(b"\0\0\x0c", rng.choice(CISCO), host.data(10, 80), saps=rng.choice(hostile.SAPS),
@@ -136,13 +143,16 @@ class Generator:
         choice = rng.randint(0, 3)
         if choice == 0:
             dst = rng.choice([wire.mac("01:80:c2:00:00:%02x" % low) for low in (0x10, 0x1F, 0x30, 0x3F, 0x80, 0xF0)]
-                             + [wire.mac(text) for text in ("01:80:c2:00:01:00", "01:80:c3:00:00:00", "01:00:0c:cc:cc:ce",
-                                                            "01:00:0c:cc:cd:cc", "01:00:0c:cd:cd:cf", "01:00:0c:cd:cd:cc")])
+                             + [wire.mac(text) for text in ("01:80:c2:00:01:00", "01:80:c3:00:00:00",
+                                                            "01:00:0c:cc:cc:ce",
+                                                            "01:00:0c:cc:cd:cc", "01:00:0c:cd:cd:cf",
+                                                            "01:00:0c:cd:cd:cc")])
         elif choice == 1:
             rest = wire.ethertype(rng.choice((0x8807, 0x880A, 0x888D, 0x888F, 0x88CB, 0x88F4, 0x88F7, 0x8901, 0x9001)),
                                   host.data(2, 60))
         elif choice == 2:
-            rest = wire.dot3(wire.llc(rng.choice((0x40, 0x41, 0x44, 0xC2)), rng.choice((0x40, 0x46, 0x02)), b"\x03", host.data(35, 35)))
+            rest = wire.dot3(wire.llc(rng.choice((0x40, 0x41, 0x44, 0xC2)), rng.choice((0x40, 0x46, 0x02)), b"\x03",
+                                      host.data(35, 35)))
         else:
             rest = wire.snap(rng.choice((b"\0\0\x0c", b"\0\0\x0d", b"\0\x0c\0")),
                              rng.choice((0x0103, 0x0105, 0x0110, 0x2001, 0x2005)), host.data(10, 80))
@@ -164,7 +174,8 @@ class Generator:
     def row6(self):
         host, peer = self.hosts(REMOTE)
         proto, body = hostile.forbidden6(host)
-        first, headers = wire.chain([self.rng.choice(hostile.FIRST6) for _ in range(self.rng.choice((0, 0, 1, 2)))], proto, self.rng)
+        first, headers = wire.chain([self.rng.choice(hostile.FIRST6) for _ in range(self.rng.choice((0, 0, 1, 2)))],
+                                    proto, self.rng)
         self.add(REMOTE, host, *hostile.v6(host, peer, hostile.packet6(host, peer, first, headers + body)), "FILTER-6")
 
     def row7(self):
@@ -201,8 +212,12 @@ class Generator:
         if choice == 0:
             frame = (dst + host.mac + rest)[:rng.randint(0, 13)]
         elif choice == 1:
-            frame = dst + host.mac + b"".join(wire.tag(rng.choice(hostile.TAGS), 7, b"") for _ in range(rng.choice((1, 2))))
-            frame = frame[:len(frame) - rng.randint(0, 2)] + b"" if rng.random() < 0.5 else frame + rng.choice((b"", b"\x08"))
+            tags = b"".join(wire.tag(rng.choice(hostile.TAGS), 7, b"") for _ in range(rng.choice((1, 2))))
+            frame = dst + host.mac + tags
+            if rng.random() < 0.5:
+                frame = frame[:len(frame) - rng.randint(0, 2)]
+            else:
+                frame += rng.choice((b"", b"\x08"))
         elif choice == 2:
             for _ in range(rng.choice((3, 3, 4, 100))):
                 rest = wire.tag(rng.choice(hostile.TAGS), 7, rest)
@@ -236,7 +251,8 @@ class Generator:
             del frame[rng.randint(0, len(frame)):]
         elif choice == 4 and near > 18:  # any field may be a length
             at = rng.randrange(12, near - 1)
-            frame[at:at + 2] = struct.pack("!H", rng.choice((0, 1, 7, 8, 19, 20, 40, len(frame) - 14, len(frame), 0xFFFF)))
+            size = len(frame)
+            frame[at:at + 2] = struct.pack("!H", rng.choice((0, 1, 7, 8, 19, 20, 40, size - 14, size, 0xFFFF)))
         elif choice == 5:
             frame += rng.randbytes(rng.choice((1, 2, 4, 20, 60)))
         elif choice == 6 and self.records:  # one frame's head on another's tail
@@ -250,8 +266,7 @@ class Generator:
             del frame[at:at + rng.choice((1, 2, 4, 8))]
         elif near > 14:  # a value that means something to a parser
             at = rng.randrange(12, near)
-            frame[at] = rng.choice((0, 1, 2, 5, 6, 9, 17, 43, 44, 51, 58, 59, 60, 67, 68, 0x42, 0x45, 0x60, 0xAA, 0x81, 130,
-                                    134, 135, 136, 137, 139, 140, 255))
+            frame[at] = rng.choice(TELLING)
 
 
 ROWS = [f"FILTER-{number}" for number in range(1, 10)]
@@ -298,8 +313,9 @@ def noise(seed=SEED, frames=2000, deep=5000):
         host, _peer = generator.hosts(direction)
         frame = rng.randbytes(rng.choice((rng.randint(0, 64), rng.randint(14, 1514), rng.randint(1500, 3000))))
         if rng.random() < 0.7 and len(frame) >= 14:  # as far as a network header
-            frame = frame[:6] + host.mac + rng.choice((b"\x08\0", b"\x86\xdd", b"\x81\0", frame[12:14], struct.pack("!H", min(1500, len(frame) - 14)))) \
-                + frame[14:]
+            length = struct.pack("!H", min(1500, len(frame) - 14))
+            kind = rng.choice((b"\x08\0", b"\x86\xdd", b"\x81\0", frame[12:14], length))
+            frame = frame[:6] + host.mac + kind + frame[14:]
             if rng.random() < 0.6 and len(frame) > 60:
                 frame = frame[:14] + rng.choice((b"\x45", b"\x46", b"\x60", b"\xaa")) + frame[15:]
         generator.add(direction, host, b"", b"", "random", frame=frame, pad=False)

@@ -16,7 +16,8 @@ FIRST6 = (0, 43, 60)
 # ---- what must not cross, above IPv4 and IPv6
 
 def dhcp_reply(rng, host):
-    return struct.pack("!BBBBIHH", 2, 1, 6, 0, rng.getrandbits(32), 0, rng.choice((0, 0x8000, 0x7FFF, 0xFFFF))) + bytes(4) \
+    return struct.pack("!BBBBIHH", 2, 1, 6, 0, rng.getrandbits(32), 0,
+                       rng.choice((0, 0x8000, 0x7FFF, 0xFFFF))) + bytes(4) \
         + host.ip4 + host.ip4 + bytes(4) + host.mac + bytes(10 + 192) + bytes.fromhex("63825363") \
         + bytes((53, 1, rng.choice((2, 5, 6)), 255))
 
@@ -33,7 +34,8 @@ def forbidden4(host):
     if choice == 5:
         return 1, wire.icmp4(9, rng.choice((0, 16)), b"\x01\x02\x07\x08" + host.ip4 + bytes(4))
     group = bytes(4) if choice == 6 else bytes((239, 1, 2, 3))
-    return 2, wire.igmp(0x11, rng.choice((0, 100)), group + rng.choice((b"", b"\x02\x7d\0\0", b"\x02\x7d\0\x01" + host.ip4)))
+    return 2, wire.igmp(0x11, rng.choice((0, 100)),
+                        group + rng.choice((b"", b"\x02\x7d\0\0", b"\x02\x7d\0\x01" + host.ip4)))
 
 
 def neighbor6(host):
@@ -52,7 +54,7 @@ def dhcpv6_reply(host):
     rng = host.rng
     kind = rng.choice((2, 7, 10, 13))
     sport, dport = rng.choice(((547, 546), (547, 547), (host.port(), 546), (547, host.port()), (546, 546)))
-    data = bytes((kind,)) + (bytes(33) if kind == 13 else rng.randbytes(3)) + struct.pack("!HH", 1, 10) + rng.randbytes(10)
+    data = bytes((kind,)) + (bytes(33) if kind == 13 else rng.randbytes(3)) + b"\0\x01\0\x0a" + rng.randbytes(10)
     return struct.pack("!HHHH", sport, dport, rng.choice((8 + len(data), 0)), 0) + data
 
 
@@ -85,9 +87,11 @@ def message6(host, peer):
 
 def honest_above(host, peer, family):
     if family == "v6":
-        packet = host.rng.choice((traffic.echo6, traffic.game_udp6, traffic.dhcpv6_client, traffic.neighbor))(host, peer)[2]
+        function = host.rng.choice((traffic.echo6, traffic.game_udp6, traffic.dhcpv6_client, traffic.neighbor))
+        packet = function(host, peer)[2]
         return packet[6], packet[40:240]
-    packet = host.rng.choice((traffic.echo, traffic.game_udp, traffic.dhcp_client, traffic.tcp4))(host, peer)[2]
+    function = host.rng.choice((traffic.echo, traffic.game_udp, traffic.dhcp_client, traffic.tcp4))
+    packet = function(host, peer)[2]
     return packet[9], packet[20:240]
 
 
@@ -117,10 +121,10 @@ def ipv4_fragment(host, peer):
     proto, body = message4(host, peer)
     options = rng.choice((b"", b"\x94\x04\0\0"))
     if rng.random() < 0.75:
-        return v4(host, peer, packet4(host, peer, (proto, body[:8 * rng.randint(1, 6)]), flags=rng.choice((1, 5)), offset=0,
-                                      options=options))
-    return v4(host, peer, packet4(host, peer, (proto, body[8:]), flags=rng.choice((0, 1)), offset=rng.choice((1, 1, 2, 185, 8191)),
-                                  options=options))
+        return v4(host, peer, packet4(host, peer, (proto, body[:8 * rng.randint(1, 6)]), flags=rng.choice((1, 5)),
+                                      offset=0, options=options))
+    return v4(host, peer, packet4(host, peer, (proto, body[8:]), flags=rng.choice((0, 1)),
+                                  offset=rng.choice((1, 1, 2, 185, 8191)), options=options))
 
 
 def tiny_first_fragment(host, peer):
@@ -138,14 +142,16 @@ def header_split(host, peer):
         proto = 6
     if rng.random() < 0.3:
         return v4(host, peer, packet4(host, peer, (proto, body[cut:]), offset=max(1, cut // 8)))
-    return v4(host, peer, packet4(host, peer, (proto, body[:cut]), flags=1, options=rng.choice((b"", bytes(40), b"\x01" * 8))))
+    return v4(host, peer, packet4(host, peer, (proto, body[:cut]), flags=1,
+                                  options=rng.choice((b"", bytes(40), b"\x01" * 8))))
 
 
 def ipv6_fragment(host, peer):
     rng = host.rng
     proto, body = message6(host, peer)
     offset = rng.choice((0, 0, 1, 2, 181))
-    fragment = struct.pack("!BBHI", proto, rng.choice((0, 0, 0xFF)), offset << 3 | rng.choice((0, 1, 6)), rng.getrandbits(32))
+    fragment = struct.pack("!BBHI", proto, rng.choice((0, 0, 0xFF)), offset << 3 | rng.choice((0, 1, 6)),
+                           rng.getrandbits(32))
     kinds = [rng.choice(CHAIN) for _ in range(rng.choice((0, 0, 1, 2)))]
     first, headers = wire.chain(kinds, 44, rng)
     data = fragment + body
@@ -194,10 +200,12 @@ def dhcp_odd(host, peer):
     """DHCP over broadcast, unicast, with odd flags and odd ports; and what only looks like it."""
     rng = host.rng
     data = dhcp_reply(rng, host) if rng.random() < 0.8 else rng.randbytes(20)
-    sport, dport = rng.choice(((67, 68), (67, 67), (67, 4011), (67, host.port()), (host.port(), 68), (68, 68), (0, 68), (67, 0),
-                               (68, 67), (host.port(), 67), (68, host.port()), (host.port(), 69), (66, 67)))
-    segment = struct.pack("!HHHH", sport, dport, rng.choice((8 + len(data), 8, 0, 65535)), rng.choice((0, 0xBEEF))) + data
-    return v4(host, peer, packet4(host, peer, (rng.choice((17, 17, 17, 17, 136)), segment), flags=rng.choice((0, 2, 4))))
+    sport, dport = rng.choice(((67, 68), (67, 67), (67, 4011), (67, host.port()), (host.port(), 68), (68, 68), (0, 68),
+                               (67, 0), (68, 67), (host.port(), 67), (68, host.port()), (host.port(), 69), (66, 67)))
+    segment = struct.pack("!HHHH", sport, dport, rng.choice((8 + len(data), 8, 0, 65535)),
+                          rng.choice((0, 0xBEEF))) + data
+    return v4(host, peer, packet4(host, peer, (rng.choice((17, 17, 17, 17, 136)), segment),
+                                  flags=rng.choice((0, 2, 4))))
 
 
 def dhcpv6_relay(host, peer):
@@ -209,8 +217,8 @@ def dhcpv6_relay(host, peer):
     return v6(host, peer, packet6(host, peer, 17, body, hops=rng.choice((1, 64))))
 
 
-INNER = (ipv4_options, ipv4_fragment, tiny_first_fragment, header_split, ipv6_fragment, ipv6_headers, chain_past_the_end,
-         nd_behind_headers, dhcp_odd, dhcpv6_relay)
+INNER = (ipv4_options, ipv4_fragment, tiny_first_fragment, header_split, ipv6_fragment, ipv6_headers,
+         chain_past_the_end, nd_behind_headers, dhcp_odd, dhcpv6_relay)
 
 
 def encapsulated(host, peer):
@@ -285,7 +293,8 @@ def cut_llc(host, peer):
     rng = host.rng
     saps = rng.choice(((6, 6), (7, 6), (0x42, 0x42), (0xE0, 0x42), (0x43, 0), (0xAA, 0xAA), (0xE0, 0xE0)))
     header = wire.llc(*saps, rng.choice(CONTROLS + (b"\xba",)), rng.choice((b"", b"\0\0\0\x08\0")))
-    return some_mac(host, peer), wire.dot3(header + packet4(host, peer, forbidden4(host)), rng.choice((1, 2, 3, rng.randint(0, 9))))
+    return some_mac(host, peer), wire.dot3(header + packet4(host, peer, forbidden4(host)),
+                                           rng.choice((1, 2, 3, rng.randint(0, 9))))
 
 
 def short_lengths(host, peer):
@@ -295,7 +304,8 @@ def short_lengths(host, peer):
     if choice == 8:
         return cut_llc(host, peer)
     if choice == 0:
-        return some_mac(host, peer), wire.dot3(rng.choice((b"\xaa\xaa\x03\0\0\0\x08\0", b"\xe0\xe0\x03", b"\x42\x42\x03", rng.randbytes(8)))
+        return some_mac(host, peer), wire.dot3(rng.choice((b"\xaa\xaa\x03\0\0\0\x08\0", b"\xe0\xe0\x03",
+                                                           b"\x42\x42\x03", rng.randbytes(8)))
                                                + bytes(40), rng.randint(0, 8))
     if choice == 1:
         return v4(host, peer, packet4(host, peer, message4(host, peer), total=rng.choice((0, 1, 19, 20, 21, 27, 28))))
@@ -309,10 +319,13 @@ def short_lengths(host, peer):
     if choice == 5:
         data = rng.randbytes(rng.choice((0, 1, 20)))
         ports = rng.choice(((67, 68), (host.port(), host.port())))
-        return v4(host, peer, packet4(host, peer, (17, struct.pack("!HHHH", *ports, rng.choice((0, 1, 7, 8)), 0) + data)))
+        return v4(host, peer, packet4(host, peer,
+                                      (17, struct.pack("!HHHH", *ports, rng.choice((0, 1, 7, 8)), 0) + data)))
     if choice == 6:
-        return some_mac(host, peer), wire.dot3(rng.randbytes(rng.randint(0, 60)), rng.choice((0, 1, 2, 3, 1500, 1501, 1535)))
-    return v6(host, peer, packet6(host, peer, rng.choice((0, 60, 43, 51)), b"\x3a\0" + rng.randbytes(rng.randint(0, 20))))
+        return some_mac(host, peer), wire.dot3(rng.randbytes(rng.randint(0, 60)),
+                                               rng.choice((0, 1, 2, 3, 1500, 1501, 1535)))
+    return v6(host, peer, packet6(host, peer, rng.choice((0, 60, 43, 51)),
+                                  b"\x3a\0" + rng.randbytes(rng.randint(0, 20))))
 
 
 def total_below(host, peer):

@@ -16,8 +16,8 @@ REMOTE, LAN = 0, 1
 
 # In the order of docs/filter.md: the first that applies is the frame's reason.
 ORDER = ("runt", "malformed", "invalid_source", "forged_source", "switch_control", "vlan_tag", "dhcp_server",
-         "dhcpv6_server", "router_advertisement", "redirect", "multicast_query", "ipv6_fragment", "header_chain", "jumbo",
-         "over_mtu")
+         "dhcpv6_server", "router_advertisement", "redirect", "multicast_query", "ipv6_fragment", "header_chain",
+         "jumbo", "over_mtu")
 
 # Those that can be switched off.
 RULES = ORDER[2:13]

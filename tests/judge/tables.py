@@ -19,7 +19,8 @@ def destinations(host, _peer):
     bases = [wire.mac("01:80:c2:00:00:%02x" % low) for low in range(0x50)]
     bases += [wire.mac(f"01:00:0c:{middle}:{low}") for middle in ("cc:cc", "cd:cd", "cc:cd", "cd:cc", "dd:dd")
               for low in ("cb", "cc", "cd", "ce", "cf", "d0", "d1")]
-    bases += [wire.mac(text) for text in ("00:80:c2:00:00:00", "01:80:c2:00:01:00", "01:80:c2:01:00:00", "01:00:5e:00:00:01")]
+    bases += [wire.mac(text) for text in ("00:80:c2:00:00:00", "01:80:c2:00:01:00", "01:80:c2:01:00:00",
+                                          "01:00:5e:00:00:01")]
     for dst, direction in itertools.product(bases, BOTH):
         yield direction, dst, wire.ethertype(0x88B5, host.data(46, 46)), 1500
         if direction == LAN:
@@ -29,8 +30,8 @@ def destinations(host, _peer):
 
 def types(host, peer):
     """Around the ethertypes that a rule names, plain, tagged and in SNAP of several OUIs."""
-    named = hostile.TAGS + (0x8808, 0x8809, 0x888E, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000, 0x88E7, 0x8926, 0x893F, 0x0800,
-                            0x86DD, 0x0806, 0x8137)
+    named = hostile.TAGS + (0x8808, 0x8809, 0x888E, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000, 0x88E7, 0x8926, 0x893F,
+                            0x0800, 0x86DD, 0x0806, 0x8137)
     near = sorted({kind + step for kind in named for step in (-1, 0, 1)})
     for kind, direction in itertools.product(near, BOTH):
         if kind == 0x0800:
@@ -60,13 +61,15 @@ def link_headers(host, peer):
 
 def lengths(host, peer):
     """The borders of 802.3 lengths, of the MTU and of 1500, with tags and without; frames of few bytes."""
-    for limit, over, tags, direction in itertools.product((1500, 1406, 1280), (-1, 0, 1, 2, 4, 5, 8, 9), range(4), BOTH):
+    for limit, over, tags, direction in itertools.product((1500, 1406, 1280), (-1, 0, 1, 2, 4, 5, 8, 9), range(4),
+                                                          BOTH):
         for mtu in (limit, 0, 1500):
             rest = wire.ethertype(0x88B5, bytes(limit + over))
             for _ in range(tags):
                 rest = wire.tag(0x8100, 1, rest)
             yield direction, peer.mac, rest, mtu
-    for length, size, direction in itertools.product((0, 1, 45, 46, 47, 1499, 1500, 1501, 1535, 1536), (0, 1, 46, 1500), BOTH):
+    for length, size, direction in itertools.product((0, 1, 45, 46, 47, 1499, 1500, 1501, 1535, 1536),
+                                                     (0, 1, 46, 1500), BOTH):
         yield direction, peer.mac, struct.pack("!H", length) + b"\xff\xff" * (size // 2) + bytes(size % 2), 1500
     for size, kind, direction in itertools.product(range(30), (0x0800, 0x86DD, 0x8100, 0x9300, 0x0806, 0x0001), BOTH):
         data = wire.ethertype(kind, b"\x81\0" * 20) if host.rng.random() < 0.5 else wire.ethertype(kind, bytes(40))
@@ -117,7 +120,8 @@ def ipv6(host, peer):
         for wrong in (-1, 0, 1):
             header = bytes((58, units)) + bytes(max(6, unit * (units + extra + wrong) - 2))
             yield packet(kind, header + advertisement)
-    for sport, dport, proto in itertools.product((0, 545, 546, 547, 548, 5000), (0, 545, 546, 547, 548, 5000), (17, 6, 136)):
+    for sport, dport, proto in itertools.product((0, 545, 546, 547, 548, 5000), (0, 545, 546, 547, 548, 5000),
+                                                 (17, 6, 136)):
         yield packet(proto, struct.pack("!HHHH", sport, dport, 12, 0) + bytes(12))
     for version in range(16):
         yield packet(58, advertisement, version=version)

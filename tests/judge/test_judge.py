@@ -144,7 +144,8 @@ class Trial:
         count = len(self.records)
         expect(count >= 20000, f"only {count} frames")
         for row, wanted in ROW_REASONS.items():
-            good = sum(1 for record, reasons, _ in self.cases() if row in record.labels and wanted.intersection(reasons))
+            good = sum(1 for record, reasons, _ in self.cases()
+                       if row in record.labels and wanted.intersection(reasons))
             expect(good >= 500, f"{row}: only {good} frames that it forbids")
         for evasion in corpus.EVASIONS:
             good = sum(1 for record in self.records if evasion in record.labels)
@@ -189,7 +190,8 @@ def main():
     noise = Trial(corpus.noise())
     planted = mutants.MUTANTS
     cases = [("same seed, same corpus", same_seed),
-             ("the corpus: 20,000 frames, 500 for each row and evasion, 40 % honest of twenty protocols", trial.check_quotas),
+             ("the corpus: 20,000 frames, 500 for each row and evasion, 40 % honest of twenty protocols",
+              trial.check_quotas),
              ("filter and judge disagree on no frame [FILTER-1 FILTER-2 FILTER-3 FILTER-4 FILTER-5 FILTER-6 FILTER-7 "
               "FILTER-8 FILTER-9]", trial.check_agreement),
              ("nor do they on noise and deep mutations [FILTER-9]", noise.check_agreement),
@@ -207,7 +209,8 @@ def main():
             expect(verdicts == trial.verdicts, "the filter built for this check judges otherwise than the library's")
 
         failed += run(len(cases) + 1, "the filter without a bug, built as the mutants are", whole)
-        outcomes = [pool.submit(mutants.build, SOURCE, folder, f"m{number}", mutant) for number, mutant in enumerate(planted)]
+        outcomes = [pool.submit(mutants.build, SOURCE, folder, f"m{number}", mutant)
+                    for number, mutant in enumerate(planted)]
         for number, (mutant, outcome) in enumerate(zip(planted, outcomes), len(cases) + 2):
             failed += run(number, f"a planted bug is noticed: {mutant.name} [{mutant.row}]",
                           lambda: check_mutant(trial, outcome))

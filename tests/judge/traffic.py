@@ -175,7 +175,8 @@ def rip(host, _peer):
 
 
 def tcp4(host, peer):
-    options = host.rng.choice((b"", b"\x02\x04\x05\xb4", b"\x02\x04\x05\xb4\x04\x02\x08\x0a" + bytes(8) + b"\x01\x03\x03\x07"))
+    options = host.rng.choice((b"", b"\x02\x04\x05\xb4",
+                               b"\x02\x04\x05\xb4\x04\x02\x08\x0a" + bytes(8) + b"\x01\x03\x03\x07"))
     segment = wire.tcp(host.port(), host.rng.choice((80, 445, 25565, 6667, 22)), host.rng.choice((2, 16, 18, 17, 4)),
                        options, host.data(0, 1200))
     return peer.mac, "v4", wire.ip4(host.ip4, peer.ip4, 6, segment)
@@ -245,7 +246,8 @@ def mld_report(host, _peer):
 
 
 def ipx(host, _peer):
-    body = b"\xff\xff\0\x22\0\x11" + bytes(4) + b"\xff" * 6 + b"\x04\x52" + bytes(4) + host.mac + b"\x40\x08" + b"\0\x03\0\x04"
+    body = b"\xff\xff\0\x22\0\x11" + bytes(4) + b"\xff" * 6 + b"\x04\x52" + bytes(4) + host.mac \
+        + b"\x40\x08\0\x03\0\x04"
     form = host.rng.randint(0, 3)
     if form == 0:
         return wire.BROADCAST, "raw", wire.ethertype(0x8137, body)
@@ -314,7 +316,7 @@ def pppoe(host, _peer):
 
 
 HONEST = (arp, dhcp_client, dhcpv6_client, dns_query, dns_answer6, mdns, llmnr, ssdp, netbios_name, netbios_datagram,
-          minecraft, source_query, quake, game_udp, game_udp6, warcraft, ntp, torrent_lsd, syslog, tftp, rip, tcp4, tcp6,
-          echo, unreachable, echo6, unreachable6, neighbor, router_solicitation, router_solicitation4, igmp_report,
-          mld_report, ipx, appletalk, netbeui, netbeui_session, wake_on_lan, big_datagram, extended6, tunnel, esp6,
-          pppoe)
+          minecraft, source_query, quake, game_udp, game_udp6, warcraft, ntp, torrent_lsd, syslog, tftp, rip, tcp4,
+          tcp6, echo, unreachable, echo6, unreachable6, neighbor, router_solicitation, router_solicitation4,
+          igmp_report, mld_report, ipx, appletalk, netbeui, netbeui_session, wake_on_lan, big_datagram, extended6,
+          tunnel, esp6, pppoe)
