@@ -54,8 +54,7 @@ static void isolate(struct relay_peer *peer)
 	describe(peer, address, mac);
 	sl_warn(env->log, "relay",
 		"client isolated, room %s peer %u mac %s address %s agent \"%s\": its machine bridges the "
-		"room "
-		"back into the LAN (loop)",
+		"room back into the LAN (loop)",
 		peer->room->code, peer->id, mac, address, peer->agent);
 	sl_event(env, "loop", "{s:s, s:i, s:s}", "room", peer->room->code, "peer", (int)peer->id, "mac", mac);
 	relay_notice_isolation(peer);

@@ -259,6 +259,15 @@ void party_send(struct party *party, unsigned from, unsigned to, unsigned number
 	m->handler.batch_end(m->handler.arg);
 }
 
+size_t party_probes(const struct party *party)
+{
+	size_t count = 0;
+
+	for (unsigned i = 0; i <= party->options.clients; i++)
+		count += party->member[i].probes;
+	return count;
+}
+
 bool party_isolated(const struct party *party, unsigned member)
 {
 	json_t *all = relay_report_peers(party->relay, party_room(party, member)), *peer;

@@ -56,8 +56,8 @@ struct party_member {
 
 struct party_options {
 	unsigned clients;
-	unsigned second;      // 0: one room. Else this number is the gateway of a second one, and so are the
-			      // clients from there on; all count as `clients` here
+	unsigned second; // 0: one room. Else this number is the gateway of a second one, and so are the
+			 // clients from there on; all count as `clients` here
 	struct sim_link link; // between everybody and the relay, in both directions
 	enum sl_congestion congestion;
 	bool offload;
@@ -127,6 +127,7 @@ void party_start_all(struct party *party); // and waits
 #define PARTY_ALL 255u
 void party_send(struct party *party, unsigned from, unsigned to, unsigned number, size_t len);
 
+size_t party_probes(const struct party *party); // loop probes that arrived anywhere
 // What the relay says of the member's being isolated.
 bool party_isolated(const struct party *party, unsigned member);
 
