@@ -117,6 +117,9 @@ def _logical_link(data, remote, found):
     return None, b""
 
 
+ICMP_REASONS = {"router-advertisement": "router_advertisement", "redirect": "redirect"}
+
+
 def _ipv4(data, found):
     if len(data) < 20 or data[0] >> 4 != 4:
         found.add("header_chain")
@@ -134,11 +137,8 @@ def _ipv4(data, found):
     if len(body) < 8:
         found.add("header_chain")
     elif ip.proto == 1:
-        kind = inet.ICMP(body[:8]).type
-        if kind == 9:
-            found.add("router_advertisement")
-        if kind == 5:
-            found.add("redirect")
+        if reason := ICMP_REASONS.get(inet.icmptypes.get(body[0])):
+            found.add(reason)
     elif ip.proto == 2:
         if body[0] == 0x11:
             found.add("multicast_query")
