@@ -4,6 +4,7 @@
 
 #include "obs/drops.h"
 #include "proto/filter.h"
+#include "proto/probe.h"
 
 struct sl_client_bridge {
 	struct sl_membership member; // first
@@ -134,12 +135,26 @@ static enum sl_drop judge(const struct sl_client_bridge *bridge, const struct sl
 	return SL_DROP_NONE;
 }
 
+// A loop probe of the relay's goes to the TAP as any frame does, but it is none of the LAN's: the counters of
+// frames, which are the same at both ends, leave it out.
+static bool is_probe(const struct sl_client_bridge *bridge, const struct sl_view *view)
+{
+	struct sl_probe probe;
+
+	return sl_probe_parse(&view->eth, &probe) && probe.room_id == bridge->member.room_id;
+}
+
 static void relay_frame(void *arg, struct sl_session_peer *peer, const uint8_t *frame, size_t len)
 {
 	struct sl_client_bridge *bridge = arg;
 	struct sl_view view;
 	enum sl_drop verdict = judge(bridge, peer, frame, len, &view);
 
+	if (verdict == SL_DROP_NONE && is_probe(bridge, &view)) {
+		bridge->stats.probes++;
+		(void)sl_port_send(bridge->port, frame, len);
+		return;
+	}
 	if (verdict == SL_DROP_NONE) {
 		if (sl_mac_is_multicast(&view.eth.dst))
 			bridge->stats.group_in++;

@@ -17,6 +17,7 @@ struct sl_client_bridge;
 struct sl_client_stats {
 	uint64_t group_out, group_in;        // broadcast and multicast frames that passed (OBS-3)
 	uint64_t offline;                    // frames from the TAP while there was no session
+	uint64_t probes;                     // the relay's loop probes that came; no frame counter has them
 	uint64_t dropped_out[SL_DROP_COUNT]; // frames from the TAP that did not leave, by reason
 };
 

@@ -103,9 +103,9 @@ static json_t *bridge_json(const struct sl_client *client)
 			json_object_set_new(dropped_out, sl_drop_name((enum sl_drop)i),
 					    sl_json_number(bridge.dropped_out[i]));
 	}
-	return json_pack("{s:I, s:I, s:I, s:o}", "group_out", (json_int_t)bridge.group_out, "group_in",
-			 (json_int_t)bridge.group_in, "offline", (json_int_t)bridge.offline, "dropped_out",
-			 dropped_out);
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "group_out", (json_int_t)bridge.group_out, "group_in",
+			 (json_int_t)bridge.group_in, "offline", (json_int_t)bridge.offline, "probes",
+			 (json_int_t)bridge.probes, "dropped_out", dropped_out);
 }
 
 static void verb_stats(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)

@@ -15,7 +15,7 @@ static void build(uint8_t out[static CAM_FRAME_LEN], const struct sl_mac *mac)
 	memset(out, 0, CAM_FRAME_LEN);
 	memcpy(out, group_address, SL_MAC_LEN);
 	memcpy(out + SL_MAC_LEN, mac->b, SL_MAC_LEN);
-	sl_put16(out + 12, 0x88b5);
+	sl_put16(out + 12, SL_ETHERTYPE_OWN);
 	memcpy(out + SL_ETH_HEADER, payload, sizeof(payload));
 }
 

@@ -75,7 +75,7 @@ enum sl_drop lan_guard_inward(struct lan_guard *lan, const struct sl_mac *client
 
 	what[0] = '\0';
 	// Probes are the relay's own affair, whoever made this one: none may set a trap for another gateway.
-	if (view->eth.type == SL_ETHERTYPE_PROBE && sl_probe_parse(&view->eth, &probe))
+	if (sl_probe_parse(&view->eth, &probe))
 		return SL_DROP_LOOP;
 	if (holds(lan, SL_DROP_ARP_GUARD) && !sl_guard_allows(&lan->guard, client, view, what))
 		return SL_DROP_ARP_GUARD;
@@ -109,7 +109,7 @@ enum lan_probe lan_guard_probe(struct lan_guard *lan, const struct sl_membership
 	const struct sl_session_peer *culprit;
 	struct sl_probe probe;
 
-	if (view->eth.type != SL_ETHERTYPE_PROBE || !sl_probe_parse(&view->eth, &probe))
+	if (!sl_probe_parse(&view->eth, &probe))
 		return LAN_PROBE_NONE;
 	if (probe.room_id != member->room_id) {
 		lan->foreign_probes++;

@@ -18,6 +18,7 @@
 #define SL_ETHERTYPE_VLAN 0x8100 // 802.1Q
 #define SL_ETHERTYPE_QINQ 0x88a8 // 802.1ad
 #define SL_ETHERTYPE_IPV6 0x86dd
+#define SL_ETHERTYPE_OWN 0x88b5 // IEEE 802 local experimental 1: frames of softlan's own
 
 struct sl_eth {
 	struct sl_mac dst, src;

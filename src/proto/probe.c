@@ -44,7 +44,7 @@ void sl_probe_build(uint8_t out[static SL_PROBE_LEN], const uint64_t key[2], uin
 {
 	memset(out, 0, SL_PROBE_LEN);
 	memcpy(out, "\xff\xff\xff\xff\xff\xff\x02\x53\x4c\x50\x52\x42", SL_MAC_LEN * 2);
-	sl_put16(out + SL_MAC_LEN * 2, SL_ETHERTYPE_PROBE);
+	sl_put16(out + SL_MAC_LEN * 2, SL_ETHERTYPE_OWN);
 	memcpy(out + MAGIC_AT, magic, ROOM_AT - MAGIC_AT);
 	put64(out + ROOM_AT, room_id);
 	sl_put16(out + PEER_AT, peer_id);
@@ -58,7 +58,7 @@ bool sl_probe_parse(const struct sl_eth *eth, struct sl_probe *out)
 {
 	const uint8_t *at = eth->payload;
 
-	if (eth->type != SL_ETHERTYPE_PROBE || eth->payload_len < SL_PROBE_LEN - SL_ETH_HEADER ||
+	if (eth->type != SL_ETHERTYPE_OWN || eth->payload_len < SL_PROBE_LEN - SL_ETH_HEADER ||
 	    memcmp(at, magic, ROOM_AT - MAGIC_AT) != 0)
 		return false;
 	out->room_id = get64(at + ROOM_AT - MAGIC_AT);

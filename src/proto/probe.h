@@ -3,7 +3,7 @@
 //
 //   byte 0-5    ff:ff:ff:ff:ff:ff
 //   byte 6-11   02:53:4c:50:52:42, the source of all probes (locally administered)
-//   byte 12-13  0x88b6, local experimental ethertype 2 (IEEE 802)
+//   byte 12-13  0x88b5, local experimental ethertype 1 (IEEE 802), which all frames of softlan's own have
 //   byte 14-17  "SLP1"
 //   byte 18-25  room id, big-endian
 //   byte 26-27  peer id of the target, big-endian
@@ -19,7 +19,6 @@
 #include "proto/eth.h"
 
 #define SL_PROBE_LEN 96
-#define SL_ETHERTYPE_PROBE 0x88b6
 
 struct sl_probe {
 	uint64_t room_id;

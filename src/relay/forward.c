@@ -77,11 +77,16 @@ static void log_skipped(struct relay_peer *ingress, struct relay_peer *target, s
 		ingress->room->code, ingress->id, target->id, len, budget, (unsigned long long)held_back);
 }
 
-bool relay_copy(struct relay_peer *ingress, struct relay_peer *target,
-		const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len)
+// Queues one copy. Returns whether it will leave.
+static bool copy_to(struct relay_peer *ingress, struct relay_peer *target,
+		    const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len)
 {
 	int rc = sl_overlay_check_budget(len, target->budget);
 
+	if (target->isolation.isolated) { // counted where it is missing
+		relay_peer_count_drop(target, SL_DROP_LOOP, 1);
+		return false;
+	}
 	if (rc == SL_OK)
 		rc = target->relay->link->datagram_send(target->conn, header, SL_OVERLAY_HEADER, frame, len);
 	switch (rc) {
@@ -101,16 +106,6 @@ bool relay_copy(struct relay_peer *ingress, struct relay_peer *target,
 		relay_peer_count_drop(target, SL_DROP_EGRESS_FULL, 1);
 		return false;
 	}
-}
-
-// A client that is isolated misses the frame: that is counted where it is missing.
-static bool copy_to(struct relay_peer *ingress, struct relay_peer *target,
-		    const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len)
-{
-	if (!target->isolation.isolated)
-		return relay_copy(ingress, target, header, frame, len);
-	relay_peer_count_drop(target, SL_DROP_LOOP, 1);
-	return false;
 }
 
 static unsigned copy_to_targets(struct relay_peer *ingress, const struct relay_verdict *verdict,
@@ -231,7 +226,8 @@ void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t l
 		entry.targets = pass_on(ingress, &overlay, &verdict);
 	} else {
 		relay_peer_count_drop(ingress, verdict.drop, 1);
-		if (!verdict.evidence) // what follows from it is said elsewhere, and another room's is no news
+		if (!verdict.evidence) // what follows from it is said elsewhere, and another room's is no
+				       // news
 			sl_drop_report(env, &ingress->drop_limits, &entry, detail[0] ? detail : NULL);
 		relay_notice_drop(ingress, verdict.drop, detail);
 	}

@@ -33,9 +33,5 @@ struct relay_verdict {
 void relay_decide(const struct relay_room *room, const struct relay_peer *ingress, const uint8_t *frame,
 		  size_t len, uint64_t now_ns, struct relay_verdict *out);
 
-// Queues one copy and counts it at the target, or why it did not leave. True: it will leave.
-bool relay_copy(struct relay_peer *ingress, struct relay_peer *target,
-		const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len);
-
 // One datagram from a joined peer: budget, header, verdict, loops, guard, limits, copies; all counted.
 void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t len);

@@ -288,6 +288,9 @@ int relay_core_new(struct sl_env *env, const struct relay_config *config, const 
 	}
 	env->ops->random(env, relay->hash_key, sizeof(relay->hash_key));
 	env->ops->random(env, relay->probe_key, sizeof(relay->probe_key));
+	// Room ids of two relays shall differ: a gateway tells its own room's loop probes by them.
+	env->ops->random(env, &relay->last_room_id, sizeof(relay->last_room_id));
+	relay->last_room_id &= 0xfffff;
 	relay->started_ns = env->now_ns;
 	if (relay_room_list_copy(&relay->listed, &config->rooms) != SL_OK ||
 	    relay_ids_init(&relay->ids) != SL_OK)
