@@ -143,7 +143,7 @@ static void warn_notice(json_t *warnings, const struct sl_session_notice *notice
 	uint64_t minutes = since(now_ns, notice->at_ns) / (60 * SL_NS_PER_S);
 	char text[SL_MESSAGE_MAX + 120], when[48] = "";
 
-	if (notice->total == 0 || notice->isolated) // that one is said first
+	if (notice->total == 0)
 		return;
 	if (minutes > 0)
 		snprintf(when, sizeof(when), " (%" PRIu64 " min ago)", minutes);
@@ -161,8 +161,10 @@ void sl_report_warnings(json_t *warnings, const struct sl_session *session, uint
 	sl_session_status(session, &now);
 	if (now.isolated)
 		json_array_append_new(warnings, isolation(&now));
-	while ((notice = sl_session_notice_next(session, &cursor)) != NULL)
-		warn_notice(warnings, notice, now_ns);
+	while ((notice = sl_session_notice_next(session, &cursor)) != NULL) {
+		if (!now.isolated || strcmp(notice->message, now.isolation) != 0) // said already
+			warn_notice(warnings, notice, now_ns);
+	}
 }
 
 json_t *sl_report_rooms(const struct sl_session *session, const struct sl_session_config *config)

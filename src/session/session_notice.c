@@ -43,7 +43,10 @@ void notices_take(struct sl_session *s, const struct sl_msg *msg)
 	// Reasons that are not known here share the last place.
 	struct sl_session_notice *kept = &s->notices[msg->notice.reason], now = {0};
 	bool begins = msg->notice.isolated && s->isolated_by == NULL;
-	bool ends = !msg->notice.isolated && s->isolated_by == kept;
+	// Other notices may say that we are isolated, and one of them may be the first; the reason is the
+	// loop.
+	bool loop = msg->notice.reason == SL_DROP_LOOP;
+	bool ends = !msg->notice.isolated && s->isolated_by != NULL && (loop || s->isolated_by == kept);
 
 	now.reason = msg->notice.reason;
 	snprintf(now.token, sizeof now.token, "%s", msg->notice.token[0] != '\0' ? msg->notice.token : "?");
@@ -52,20 +55,14 @@ void notices_take(struct sl_session *s, const struct sl_msg *msg)
 	now.total = kept->total + msg->notice.frames;
 	now.isolated = msg->notice.isolated;
 	now.at_ns = s->env->now_ns;
-	if (begins)
+	if (begins || (loop && msg->notice.isolated))
 		s->isolated_by = kept;
 	else if (ends)
 		s->isolated_by = NULL;
 	log_notice(s, &now, begins, ends);
 	sl_event(s->env, "notice", "{s:s, s:s, s:I, s:b}", "reason", now.token, "message", now.message,
 		 "frames", (json_int_t)now.frames, "isolated", (int)now.isolated);
-	// What was wrong remains the thing to know; that it is over is in the log.
-	if (ends) {
-		kept->total = now.total;
-		kept->isolated = false;
-	} else {
-		*kept = now;
-	}
+	*kept = now;
 	if (s->ops.notice != NULL)
 		s->ops.notice(s->ops.arg, &now);
 }

@@ -459,11 +459,35 @@ static void relay9_isolation(void **state)
 	assert_false(now.isolated);
 	assert_string_equal(now.isolation, "");
 	assert_non_null(strstr(w->log_text, "let into room ROOM1 again: You are in the room again."));
-	assert_string_equal(
-		warning(w, 0, text),
-		"the relay dropped 700 frames: This computer bridges softlan0: take it out of the "
-		"bridge.");
+	assert_string_equal(warning(w, 0, text), "the relay dropped 700 frames: You are in the room again.");
 	assert_non_null(strstr(warning(w, 1, text), "Too many."));
+}
+
+// RELAY-9: while it lasts, notices of other reasons say so too; one of them may come first.
+static void relay9_isolation_told_by_another_notice(void **state)
+{
+	struct world *w = *state;
+	struct sl_session_status now;
+	char text[512];
+	join(w);
+	relay_notice(w, SL_DROP_ARP_GUARD, 2, true, "An address.");
+	sl_session_status(w->session, &now);
+	assert_true(now.isolated);
+	relay_notice(w, SL_DROP_LOOP, 0, true, "A loop.");
+	relay_notice(w, SL_DROP_ARP_GUARD, 2, true, "An address.");
+	sl_session_status(w->session, &now);
+	assert_true(now.isolated);
+	assert_string_equal(now.isolation, "A loop.");
+	assert_string_equal(warning(w, 1, text), "the relay dropped 4 frames: An address.");
+	assert_string_equal(warning(w, 2, text), "");
+	relay_notice(w, SL_DROP_LOOP, 0, false, "You are back.");
+	sl_session_status(w->session, &now);
+	assert_false(now.isolated);
+	// And when the relay had no time to say it again.
+	relay_notice(w, SL_DROP_ARP_GUARD, 2, true, "An address.");
+	relay_notice(w, SL_DROP_LOOP, 0, false, "You are back.");
+	sl_session_status(w->session, &now);
+	assert_false(now.isolated);
 }
 
 static bool is_down_and_joined_again(struct world *w)
@@ -585,6 +609,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ops3_status, setup, teardown),
 		cmocka_unit_test_setup_teardown(relay9_notices, setup, teardown),
 		cmocka_unit_test_setup_teardown(relay9_isolation, setup, teardown),
+		cmocka_unit_test_setup_teardown(relay9_isolation_told_by_another_notice, setup, teardown),
 		cmocka_unit_test_setup_teardown(relay9_notices_end_with_the_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(ops3_watch, setup, teardown),
 		cmocka_unit_test_setup_teardown(ops3_rooms_peers_stats, setup, teardown),
