@@ -434,7 +434,7 @@ static inline void join(struct world *w)
 		fail_msg("did not join: %s", w->log_text);
 }
 
-static const struct sl_counters *counters(struct world *w)
+static inline const struct sl_counters *counters(struct world *w)
 {
 	return sl_session_counters(w->session);
 }

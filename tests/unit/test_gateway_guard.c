@@ -118,6 +118,13 @@ static void gw_3_each_rule_can_be_switched_off_by_itself(void **state)
 			pass_time(f, SL_NS_PER_S);
 			if (relay_bytes(f, &f->session.peers[0], frame, len) != passes)
 				fail_msg("%s without %s", sl_drop_name(reason), sl_drop_name(off));
+			if (!bad_from_lan(reason))
+				continue;
+			len = bad_frame(reason, &lan_host, frame);
+			forget(f);
+			lan_bytes(f, frame, len);
+			if (f->session.sent != passes)
+				fail_msg("%s of the LAN without %s", sl_drop_name(reason), sl_drop_name(off));
 		}
 	}
 }
