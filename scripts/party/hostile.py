@@ -90,7 +90,8 @@ class Tool(Lines):
 
     def end(self, timeout=5):
         """Lets it leave in order; a wrong exit code is an error, a sanitizer's report too."""
-        self.process.stdin.close()
+        if not self.process.stdin.closed:
+            self.process.stdin.close()
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -107,10 +108,11 @@ class Tool(Lines):
         return self
 
     def __exit__(self, kind, *_):
-        if kind is None:
+        try:
             self.end()
-        else:
-            self.close()
+        except (ns.CommandFailed, OSError):
+            if kind is None:
+                raise
 
 
 class RawPeer(Tool):
@@ -121,7 +123,11 @@ class RawPeer(Tool):
         super().__init__(party, space, "rawpeer", [
             "--relay", topology.RELAY, "--ca", party.path("relay.der"), "--room", room, "--role", role, "--mac", mac,
             *options])
-        self.welcome = self.wait("joined", 10)
+        try:
+            self.welcome = self.wait("joined", 10)
+        except AssertionError:
+            self.close()
+            raise
         self.id = self.welcome["peer"]
 
     def send(self, frame):
