@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import re
 import socket
@@ -65,6 +66,19 @@ def ping(space, target, count=3, interval=0.2, deadline=10, size=56, more=()):
         raise ns.CommandFailed(f"{space.role}: ping {target}: {summary[0]}")
     times = re.search(r"= [\d.]+/([\d.]+)/", output)  # not there below 16 bytes of payload
     return float(times.group(1)) if times else 0.0
+
+
+def ping_times(space, target, count, interval=0.02, size=56):
+    """Pings at a steady pace; returns the round trips in ms by sequence number: what is missing was lost."""
+    output = space.run(["ping", "-n", "-c", str(count), "-i", str(interval), "-W", "1", "-s", str(size), target],
+                       timeout=count * interval + 20, check=False)
+    return {int(number): float(time) for number, time in re.findall(r"icmp_seq=(\d+) .*time=([\d.]+) ms", output)}
+
+
+def percentile(values, share):
+    """The smallest of the values that `share` (0 to 1) of them do not exceed."""
+    ranked = sorted(values)
+    return ranked[max(0, math.ceil(share * len(ranked)) - 1)]
 
 
 def iperf(party, server, client, target, seconds=3, udp_rate=None, reverse=False, length=None, more=(), port=5201):

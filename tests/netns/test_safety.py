@@ -60,6 +60,7 @@ def lease(party):
     party.address["c2"] = traffic.lease(party, "c2")
     traffic.eventually("c2 has an IPv6 address", lambda: any(
         one.startswith("fd77:") for one in party.c2.addresses("softlan0", 6)), 15)
+    party.c2.batch(["neigh flush dev softlan0"])  # it asks anew, and so shows its addresses
     traffic.ping(party.c2, topology.LAN_HOST)
     traffic.ping(party.c2, topology.LAN_HOST6)
 
