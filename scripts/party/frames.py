@@ -7,7 +7,8 @@ import threading
 import time
 
 ETH_P_ALL = 3
-ETH_TEST = 0x88B6  # IEEE 802 local experimental ethertype 2 (the gateway itself uses number 1)
+ETH_OWN = 0x88B5  # IEEE 802 local experimental ethertype 1: softlan's own frames
+ETH_TEST = 0x88B6  # local experimental ethertype 2
 SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
 SO_RCVBUFFORCE = 33
 TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 0x10, 0x40
