@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from . import daemons, ns, topology
+from . import daemons, frames, ns, topology
 
 MAC = "02:66:6f:65:00:01"  # the hostile peer's
 
@@ -133,8 +133,8 @@ class RawPeer(Tool):
     def send(self, frame):
         self.command(frame.hex() or "datagram " + (b"\x11\0" + self.id.to_bytes(2, "big")).hex())
 
-    def flood(self, rate, seconds):
-        self.command(f"flood {rate} {seconds}")
+    def flood(self, rate, seconds, to=frames.BROADCAST):
+        self.command(f"flood {rate} {seconds} {to}")
 
     def received(self):
         return [bytes.fromhex(one["frame"]) for one in self.seen("frame")]

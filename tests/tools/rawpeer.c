@@ -4,7 +4,7 @@
 // stdin, one command a line:
 //     HEX                  this frame, behind the header that the protocol asks for
 //     datagram HEX         this datagram, header and all
-//     flood PPS SECONDS    broadcast frames, each with a serial number of its own
+//     flood PPS SECONDS [MAC]   frames, each with a serial number of its own, by broadcast or to this MAC
 // Its end means to leave.
 //
 // stdout, one JSON object a line, by "event": `joined`; `message` (each control message, as it came); `frame`
@@ -23,6 +23,7 @@
 #define FLOOD_STEP SL_NS_PER_MS
 #define FLOOD_CATCH_UP 500 // frames in one step, after a late wake-up
 #define FLOOD_LEN 60
+#define BROADCAST "ff:ff:ff:ff:ff:ff"
 #define FLOOD_DRAIN (300 * SL_NS_PER_MS)
 #define PMTU_STEP (10 * SL_NS_PER_MS)
 #define PMTU_WAIT SL_NS_PER_S
@@ -47,6 +48,7 @@ struct rawpeer {
 	struct {
 		uint64_t start_ns, pps, total;
 		uint64_t done, sent, queue_full, drops_before;
+		struct sl_mac to;
 		bool draining;
 	} flood;
 };
@@ -85,7 +87,7 @@ static void flood_frame(struct rawpeer *peer)
 	uint8_t *eth = frame + SL_OVERLAY_HEADER;
 
 	sl_overlay_encode_header(frame, peer->peer_id);
-	memset(eth, 0xff, SL_MAC_LEN);
+	memcpy(eth, peer->flood.to.b, SL_MAC_LEN);
 	memcpy(eth + SL_MAC_LEN, peer->hello.hello.mac.b, SL_MAC_LEN);
 	sl_put16(eth + 12, 0x88b6);
 	memcpy(eth + 14, "flood", 5);
@@ -119,13 +121,17 @@ static void flood_step(void *arg)
 				  now_ns + (peer->flood.draining ? FLOOD_DRAIN : FLOOD_STEP));
 }
 
-static void flood_start(struct rawpeer *peer, uint64_t pps, uint64_t seconds)
+static void flood_start(struct rawpeer *peer, uint64_t pps, uint64_t seconds, const char *to)
 {
-	if (pps == 0 || pps > 10000000 || seconds == 0 || seconds > 3600 || peer->flood.pps != 0) {
+	struct sl_mac mac;
+
+	if (pps == 0 || pps > 10000000 || seconds == 0 || seconds > 3600 || peer->flood.pps != 0 ||
+	    !sl_mac_parse(to, &mac)) {
 		fprintf(stderr, "rawpeer: no flood of that size, or one is under way\n");
 		return;
 	}
 	memset(&peer->flood, 0, sizeof(peer->flood));
+	peer->flood.to = mac;
 	peer->flood.pps = pps;
 	peer->flood.total = pps * seconds;
 	peer->flood.start_ns = peer->env->now_ns;
@@ -140,10 +146,11 @@ static void on_line(void *arg, char *line)
 	struct rawpeer *peer = arg;
 	uint8_t bytes[RAW_DATAGRAM_MAX], header[SL_OVERLAY_HEADER];
 	unsigned long long pps, seconds;
+	char to[SL_MAC_TEXT] = BROADCAST;
 	size_t len;
 
-	if (sscanf(line, "flood %llu %llu", &pps, &seconds) == 2) {
-		flood_start(peer, pps, seconds);
+	if (sscanf(line, "flood %llu %llu %17s", &pps, &seconds, to) >= 2) {
+		flood_start(peer, pps, seconds, to);
 	} else if (strncmp(line, "datagram ", 9) == 0 && raw_hex(line + 9, bytes, &len)) {
 		send_datagram(peer, NULL, 0, bytes, len);
 	} else if (raw_hex(line, bytes, &len)) {
@@ -228,7 +235,7 @@ static void on_message(struct rawpeer *peer, const uint8_t *json, size_t len)
 	else if (peer->flood.pps != 0) {
 		uint64_t pps = peer->flood.pps, seconds = peer->flood.total;
 		peer->flood.pps = 0;
-		flood_start(peer, pps, seconds);
+		flood_start(peer, pps, seconds, BROADCAST);
 	}
 }
 
