@@ -177,7 +177,10 @@ static inline void dhcp_plain(struct frame *frame, uint8_t type, const struct sl
 static inline bool allows_frame(struct sl_guard *guard, const struct sl_mac *mac, const struct frame *frame,
 				char what[SL_GUARD_TEXT])
 {
-	const struct sl_filter_input input = {.direction = SL_FROM_REMOTE, .announced = mac, .mtu = 1500};
+	const struct sl_filter_input input = {.direction = SL_FROM_REMOTE,
+					      .announced = mac,
+					      .mtu = 1500,
+					      .relaxed = SL_POLICY_BIT(SL_DROP_ROUTER_ADVERTISEMENT)};
 	uint8_t *exact = malloc(frame->len); // so that a byte too far is found
 	struct sl_view view;
 	bool allowed;

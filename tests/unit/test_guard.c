@@ -103,6 +103,9 @@ static void guard_arp_evasions(void **state)
 		assert_int_equal(allows_frame(guard, &bob, &frame, NULL), !cases[i].judged);
 	}
 	arp(&frame, &bob, 1, &bob, "192.168.1.50");
+	frame.bytes[15] = 6; // only the types fit, and it is the other of the two
+	frame.bytes[19] = 0;
+	assert_false(allows_frame(guard, &bob, &frame, NULL));
 	frame.bytes[15] = 24; // IEEE 1394, with its own layout: no receiver on Ethernet takes it
 	frame.bytes[18] = 8;
 	assert_true(allows_frame(guard, &bob, &frame, NULL));
@@ -143,11 +146,20 @@ static void guard_neighbor_claims(void **state)
 	struct frame frame;
 
 	assert_true(says_na(guard, &alice, LINK_LOCAL));
+	neighbor(&frame, &alice, "::", 135, LINK_LOCAL, 0, NULL);
+	assert_true(allows_frame(guard, &alice, &frame, NULL));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (uint8_t option = 0; option < 3; option++) {
 			neighbor(&frame, &bob, cases[i].source, cases[i].type, cases[i].target, option, &bob);
 			assert_int_equal(allows_frame(guard, &bob, &frame, NULL), cases[i].allowed);
 		}
+	for (unsigned last = 0x0a; last <= 0x0b; last++) { // where the filter lets router advertisements pass
+		ipv6(&frame, &bob, last == 0x0a ? LINK_LOCAL : "fe80::b", SL_IPPROTO_ICMPV6);
+		add(&frame, "\x86\0\0\0\0\0\x07\x08\0\0\0\0\0\0\0\0\x01\x01\x02\0\0\0\0", 23);
+		add(&frame, "\x0b", 1);
+		finish_ipv6(&frame);
+		assert_int_equal(allows_frame(guard, &bob, &frame, NULL), last == 0x0b);
+	}
 	ipv6(&frame, &bob, LINK_LOCAL, SL_IPPROTO_ICMPV6); // echo request: no claim
 	add(&frame, "\x80\0\0\0\0\x01\0\x01", 8);
 	finish_ipv6(&frame);
@@ -234,7 +246,9 @@ static void guard_claims_are_bounded(void **state)
 	for (int i = 0; i < 250; i++) {
 		snprintf(address, sizeof(address), "10.0.0.%d", i);
 		assert_true(says_arp(guard, &alice, address));
-		assert_true(says_arp(guard, &alice, "192.168.1.50"));
+		if (i % 10 == 0)
+			assert_true(says_arp(guard, &alice, "192.168.1.50"));
+		assert_false(says_arp(guard, &bob, "192.168.1.50"));
 		assert_in_range(guard->by_address.count, 2, SL_GUARD_ADDRESSES_MAX);
 	}
 	assert_int_equal(guard->by_address.count, SL_GUARD_ADDRESSES_MAX);

@@ -20,7 +20,7 @@ static void guard_router_wins_over_a_client(void **state)
 	hear_ra(guard, ROUTER6, 0);
 	assert_true(says_na(guard, &alice, ROUTER6));
 	sl_guard_forget_routers(guard);
-	assert_true(says_arp(guard, &alice, "192.168.1.1"));
+	assert_true(says_arp(guard, &bob, "192.168.1.1")); // alice was never given it
 }
 
 static void guard_router_advertisement_must_be_valid(void **state)
@@ -31,16 +31,24 @@ static void guard_router_advertisement_must_be_valid(void **state)
 	advertisement(&frame, ROUTER6, 1800);
 	frame.bytes[21] = 254; // came over a router
 	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
 	advertisement(&frame, ROUTER6, 1800);
 	frame.bytes[55] = 1;
 	hear(guard, &frame);
-	advertisement(&frame, "2001:db8::1", 1800);
+	assert_int_equal(guard->routers.count, 0);
+	advertisement(&frame, "fec0::1", 1800); // not link-local
 	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
+	advertisement(&frame, "2080::1", 1800);
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
 	advertisement(&frame, ROUTER6, 1800);
 	frame.len--;
 	finish_ipv6(&frame);
 	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
 	hear_ra(guard, ROUTER6, 0);
+	assert_int_equal(guard->routers.count, 0);
 	advertisement(&frame, ROUTER6, 1800);
 	memmove(frame.bytes + 16, frame.bytes + 12, frame.len - 12); // another VLAN's
 	memcpy(frame.bytes + 12, "\x81\x00\xe0\x14", 4);
@@ -48,6 +56,12 @@ static void guard_router_advertisement_must_be_valid(void **state)
 	hear(guard, &frame);
 	assert_int_equal(guard->routers.count, 0);
 	memcpy(frame.bytes + 12, "\x81\x00\xe0\x00", 4); // a mere priority
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 1);
+	advertisement(&frame, "fe80::2", 1800); // a priority, and then a VLAN
+	memmove(frame.bytes + 20, frame.bytes + 12, frame.len - 12);
+	memcpy(frame.bytes + 12, "\x81\x00\xe0\x00\x81\x00\x00\x14", 8);
+	frame.len += 8;
 	hear(guard, &frame);
 	assert_int_equal(guard->routers.count, 1);
 	hear_ra(guard, "febf::1", 9000);
@@ -72,6 +86,17 @@ static void guard_dhcp_every_router_of_the_option(void **state)
 	assert_false(says_arp(guard, &alice, "192.168.1.2"));
 	assert_int_equal(guard->routers.count, 2);
 	assert_true(says_arp(guard, &alice, "192.168.1.51")); // an offer is no lease
+
+	dhcp(&frame, "255.255.255.255", &bob, "192.168.1.52");
+	add(&frame, "\x35\x01\x05\x03\x78", 5); // 30 of them: as many as there is room for
+	for (uint8_t i = 1; i <= 30; i++)
+		add(&frame, (uint8_t[]){10, 0, 0, i}, 4);
+	finish_dhcp(&frame);
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, SL_GUARD_ADDRESSES_MAX);
+	assert_false(says_arp(guard, &alice, "10.0.0.16"));
+	assert_true(says_arp(guard, &alice, "10.0.0.17"));
+	assert_false(says_arp(guard, &alice, "192.168.1.52"));
 }
 
 // RFC 2132 section 9.3: options in `file` and `sname`.
@@ -109,6 +134,16 @@ static void guard_dhcp_malformed(void **state)
 		hear(guard, &frame);
 		assert_int_equal(guard->routers.count, 0);
 	}
+	for (unsigned more = 1; more < 600; more++) { // a UDP length above the packet's
+		frame = good;
+		sl_put16(frame.bytes + 38, (uint16_t)(frame.len - 34 + more));
+		hear(guard, &frame);
+		assert_int_equal(guard->routers.count, 0);
+	}
+	frame = good; // the end comes before the router
+	frame.bytes[frame.len - 13] = 255;
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
 	for (unsigned len = 5; len < 256; len++) { // the router option's length
 		frame = good;
 		frame.bytes[frame.len - 6] = (uint8_t)len;
@@ -160,6 +195,10 @@ static void guard_dhcp_from_outside(void **state)
 	hear(guard, &frame);
 	assert_int_equal(guard->routers.count, 0);
 	frame.bytes[42 + 2] = 6;
+	frame.bytes[42 + 1] = 6;
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
+	frame.bytes[42 + 1] = 1;
 	hear(guard, &frame);
 	assert_int_equal(guard->routers.count, 1);
 }
@@ -172,7 +211,9 @@ static void guard_routers_are_bounded(void **state)
 	for (int i = 1; i <= 100; i++) {
 		snprintf(address, sizeof(address), "10.0.0.%d", i);
 		hear_dhcp(guard, DHCP_OFFER, &bob, "0.0.0.0", address);
-		hear_dhcp(guard, DHCP_OFFER, &bob, "0.0.0.0", "192.168.1.1");
+		if (i % 10 == 1)
+			hear_dhcp(guard, DHCP_OFFER, &bob, "0.0.0.0", "192.168.1.1");
+		assert_false(says_arp(guard, &alice, "192.168.1.1"));
 		hear_dhcp(guard, DHCP_OFFER, &bob, "0.0.0.0", "0.0.0.0");
 	}
 	assert_int_equal(guard->routers.count, SL_GUARD_ADDRESSES_MAX);

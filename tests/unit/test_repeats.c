@@ -117,6 +117,18 @@ static void repeats_finds_a_loop_among_many(void **state)
 	assert_in_range(passed, 4, 40);
 }
 
+// What goes round keeps its slot, however many others come once.
+static void repeats_remembers_what_was_repeated(void **state)
+{
+	struct sl_repeats *repeats = *state;
+
+	for (int i = 0; i < 4; i++)
+		assert_false(put(repeats, 7, 0));
+	for (uint64_t i = 0; i < SL_REPEATS_SLOTS * 8; i++)
+		assert_false(put(repeats, 1000 + i, i));
+	assert_true(put(repeats, 7, SL_REPEATS_WINDOW_NS - 1));
+}
+
 static void repeats_bears_a_clock_that_stands(void **state)
 {
 	struct sl_repeats *repeats = *state;
@@ -136,6 +148,7 @@ int main(void)
 		TEST(repeats_compares_the_whole_frame),
 		TEST(repeats_never_drops_single_frames),
 		TEST(repeats_finds_a_loop_among_many),
+		TEST(repeats_remembers_what_was_repeated),
 		TEST(repeats_bears_a_clock_that_stands),
 	};
 	return cmocka_run_group_tests_name("repeats", tests, NULL, NULL);
