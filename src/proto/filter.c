@@ -9,6 +9,7 @@
 #define IPV6_HEADER 40
 #define IPV6_STEP 8     // an extension header is at least so long (RFC 8200 section 4)
 #define TRANSPORT_MIN 8 // ports or type, and what every transport header named below has at least
+#define UDP_HEADER 8
 #define LLC_HEADER 3
 #define SNAP_HEADER 5 // OUI and protocol
 
@@ -36,6 +37,7 @@ static bool type_is_switch_control(uint16_t type)
 	case 0x8808: // MAC control: pause (IEEE 802.3 annex 31A)
 	case 0x8809: // slow protocols: LACP, OAM (IEEE 802.3 annex 57A)
 	case 0x888e: // EAPOL (IEEE 802.1X)
+	case 0x8899: // Realtek's remote control of small switches (RRCP), and their loop detection
 	case 0x88cc: // LLDP (IEEE 802.1AB)
 	case 0x88f5: // MVRP (IEEE 802.1Q)
 	case 0x88f6: // MMRP
@@ -60,6 +62,8 @@ static bool destination_is_switch_control(const struct sl_mac *dst)
 		return false;
 	if (dst->b[3] == 0xcc)
 		return dst->b[4] == 0xcc && (last == 0xcc || last == 0xcd);
+	if (dst->b[3] == 0xdd)
+		return dst->b[4] == 0xdd && last == 0xdd;
 	return dst->b[3] == 0xcd && dst->b[4] == 0xcd && (last == 0xcd || last == 0xd0);
 }
 
@@ -71,6 +75,7 @@ static bool cisco_is_switch_control(uint16_t protocol)
 	case 0x010c: // VLAN bridge
 	case 0x0111: // UDLD
 	case 0x2000: // CDP
+	case 0x2001: // CGMP
 	case 0x2003: // VTP
 	case 0x2004: // DTP
 		return true;
@@ -243,6 +248,43 @@ static enum sl_drop follow(struct sl_view *view, uint32_t relaxed)
 
 // ---- what a remote may not say
 
+// A server speaks from its port, or to the client's; and whatever its port, a relay agent on the LAN's router
+// would hand on what is a server's message. Its first byte says that (BOOTP's op, RFC 951 section 3).
+static enum sl_drop judge_dhcp(const struct sl_view *view)
+{
+	uint16_t from = sl_get16(view->transport), to = sl_get16(view->transport + 2);
+
+	if (from == 67 || to == 68) // RFC 2131 section 4.1
+		return SL_DROP_DHCP_SERVER;
+	if (to != 67)
+		return SL_DROP_NONE;
+	if (view->transport_len <= UDP_HEADER)
+		return SL_DROP_HEADER_CHAIN;
+	return view->transport[UDP_HEADER] == 2 ? SL_DROP_DHCP_SERVER : SL_DROP_NONE;
+}
+
+// RFC 8415 sections 7.2 and 7.3: advertise, reply, reconfigure, relay-reply.
+static enum sl_drop judge_dhcpv6(const struct sl_view *view)
+{
+	uint16_t from = sl_get16(view->transport), to = sl_get16(view->transport + 2);
+
+	if (from == 547 || to == 546)
+		return SL_DROP_DHCPV6_SERVER;
+	if (to != 547)
+		return SL_DROP_NONE;
+	if (view->transport_len <= UDP_HEADER)
+		return SL_DROP_HEADER_CHAIN;
+	switch (view->transport[UDP_HEADER]) {
+	case 2:
+	case 7:
+	case 10:
+	case 13:
+		return SL_DROP_DHCPV6_SERVER;
+	default:
+		return SL_DROP_NONE;
+	}
+}
+
 static enum sl_drop judge_ipv4(const struct sl_view *view)
 {
 	const uint8_t *transport = view->transport;
@@ -250,9 +292,8 @@ static enum sl_drop judge_ipv4(const struct sl_view *view)
 	if (transport == NULL)
 		return SL_DROP_NONE;
 	switch (view->transport_type) {
-	case SL_IPPROTO_UDP: // RFC 2131 section 4.1
-		return sl_get16(transport) == 67 || sl_get16(transport + 2) == 68 ? SL_DROP_DHCP_SERVER
-										  : SL_DROP_NONE;
+	case SL_IPPROTO_UDP:
+		return judge_dhcp(view);
 	case SL_IPPROTO_ICMP:
 		if (transport[0] == 5) // RFC 792
 			return SL_DROP_REDIRECT;
@@ -270,9 +311,8 @@ static enum sl_drop judge_ipv6(const struct sl_view *view)
 
 	if (transport == NULL)
 		return SL_DROP_NONE;
-	if (view->transport_type == SL_IPPROTO_UDP) // RFC 8415 section 7.2
-		return sl_get16(transport) == 547 || sl_get16(transport + 2) == 546 ? SL_DROP_DHCPV6_SERVER
-										    : SL_DROP_NONE;
+	if (view->transport_type == SL_IPPROTO_UDP)
+		return judge_dhcpv6(view);
 	if (view->transport_type != SL_IPPROTO_ICMPV6)
 		return SL_DROP_NONE;
 	switch (transport[0]) {

@@ -20,8 +20,8 @@ Record = collections.namedtuple("Record", "direction mtu announced frame labels"
 
 SWITCH_MACS = [wire.mac("01:80:c2:00:00:%02x" % low) for low in (*range(0x10), *range(0x20, 0x30))] \
     + [wire.mac(text) for text in ("01:00:0c:cc:cc:cc", "01:00:0c:cc:cc:cd", "01:00:0c:cd:cd:cd", "01:00:0c:cd:cd:d0")]
-SWITCH_TYPES = (0x8808, 0x8809, 0x888E, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000)
-CISCO = (0x0104, 0x010B, 0x010C, 0x0111, 0x2000, 0x2003, 0x2004)
+SWITCH_TYPES = (0x8808, 0x8809, 0x888E, 0x8899, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000)
+CISCO = (0x0104, 0x010B, 0x010C, 0x0111, 0x2000, 0x2001, 0x2003, 0x2004)
 
 # Byte values that mean something to a parser.
 TELLING = (0, 1, 2, 5, 6, 9, 17, 43, 44, 51, 58, 59, 60, 67, 68, 0x42, 0x45, 0x60, 0xAA, 0x81, 130, 134, 135, 136, 137,

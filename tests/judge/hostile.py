@@ -26,7 +26,8 @@ def forbidden4(host):
     rng = host.rng
     choice = rng.randint(0, 7)
     if choice <= 3:
-        sport, dport = rng.choice(((67, 68), (67, 67), (67, host.port()), (host.port(), 68), (4011, 68), (68, 68)))
+        sport, dport = rng.choice(((67, 68), (67, 67), (67, host.port()), (host.port(), 68), (4011, 68), (68, 68), (68, 67),
+                                    (host.port(), 67)))
         data = dhcp_reply(rng, host)
         return 17, struct.pack("!HHHH", sport, dport, rng.choice((8 + len(data), 0, 8)), 0) + data
     if choice == 4:
@@ -53,7 +54,8 @@ def neighbor6(host):
 def dhcpv6_reply(host):
     rng = host.rng
     kind = rng.choice((2, 7, 10, 13))
-    sport, dport = rng.choice(((547, 546), (547, 547), (host.port(), 546), (547, host.port()), (546, 546)))
+    sport, dport = rng.choice(((547, 546), (547, 547), (host.port(), 546), (547, host.port()), (546, 546), (546, 547),
+                                (host.port(), 547)))
     data = bytes((kind,)) + (bytes(33) if kind == 13 else rng.randbytes(3)) + b"\0\x01\0\x0a" + rng.randbytes(10)
     return struct.pack("!HHHH", sport, dport, rng.choice((8 + len(data), 0)), 0) + data
 

@@ -10,7 +10,7 @@ import logging
 import struct
 
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
-from scapy.layers import inet, inet6, l2  # noqa: E402  pylint: disable=C0413
+from scapy.layers import dhcp, dhcp6, inet, inet6, l2  # noqa: E402  pylint: disable=C0413
 
 REMOTE, LAN = 0, 1
 
@@ -24,9 +24,10 @@ RULES = ORDER[2:13]
 
 TAG_TYPES = {0x8100: l2.Dot1Q, 0x88A8: l2.Dot1AD, 0x9100: l2.Dot1Q, 0x9200: l2.Dot1Q, 0x9300: l2.Dot1Q}
 MORE_TAG_TYPES = (0x88E7, 0x8926, 0x893F)
-SWITCH_TYPES = (0x8808, 0x8809, 0x888E, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000)
-SWITCH_GROUPS = ("01:00:0c:cc:cc:cc", "01:00:0c:cc:cc:cd", "01:00:0c:cd:cd:cd", "01:00:0c:cd:cd:d0")
-CISCO_PROTOCOLS = (0x0104, 0x010B, 0x010C, 0x0111, 0x2000, 0x2003, 0x2004)
+SWITCH_TYPES = (0x8808, 0x8809, 0x888E, 0x8899, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000)
+SWITCH_GROUPS = ("01:00:0c:cc:cc:cc", "01:00:0c:cc:cc:cd", "01:00:0c:cd:cd:cd", "01:00:0c:cd:cd:d0",
+                 "01:00:0c:dd:dd:dd")
+CISCO_PROTOCOLS = (0x0104, 0x010B, 0x010C, 0x0111, 0x2000, 0x2001, 0x2003, 0x2004)
 ETHERTYPE_OUIS = (0x000000, 0x0000F8)
 LONG_HEADERS = (0, 43, 60, 135, 139, 140)  # 8 * (length + 1) bytes
 
@@ -117,6 +118,14 @@ def _logical_link(data, remote, found):
     return None, b""
 
 
+DHCPV6_MESSAGES = dhcp6.dhcp6types
+DHCPV6_SERVER = ("ADVERTISE", "REPLY", "RECONFIGURE", "RELAY-REPL")
+
+
+def dhcp_reply(first_byte):
+    return dhcp.BOOTP(bytes((first_byte,)) + bytes(235)).sprintf("%BOOTP.op%") == "BOOTREPLY"
+
+
 ICMP_REASONS = {"router-advertisement": "router_advertisement", "redirect": "redirect"}
 
 
@@ -145,6 +154,10 @@ def _ipv4(data, found):
     elif ip.proto == 17:
         udp = inet.UDP(body[:8])
         if udp.sport == 67 or udp.dport == 68:
+            found.add("dhcp_server")
+        elif udp.dport == 67 and len(body) < 9:
+            found.add("header_chain")
+        elif udp.dport == 67 and dhcp_reply(body[8]):
             found.add("dhcp_server")
 
 
@@ -185,6 +198,10 @@ def _ipv6(data, found, fragments):
     elif kind == 17:
         udp = inet.UDP(body[:8])
         if udp.sport == 547 or udp.dport == 546:
+            found.add("dhcpv6_server")
+        elif udp.dport == 547 and len(body) < 9:
+            found.add("header_chain")
+        elif udp.dport == 547 and DHCPV6_MESSAGES.get(body[8]) in DHCPV6_SERVER:
             found.add("dhcpv6_server")
     elif kind == 58:
         if reason := ND_REASONS.get(_icmpv6_class(body[0])):

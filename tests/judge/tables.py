@@ -18,7 +18,7 @@ def destinations(host, _peer):
     """Around the switches' addresses, with an honest frame behind them, with one that is cut off and one in a tag."""
     bases = [wire.mac("01:80:c2:00:00:%02x" % low) for low in range(0x50)]
     bases += [wire.mac(f"01:00:0c:{middle}:{low}") for middle in ("cc:cc", "cd:cd", "cc:cd", "cd:cc", "dd:dd")
-              for low in ("cb", "cc", "cd", "ce", "cf", "d0", "d1")]
+              for low in ("cb", "cc", "cd", "ce", "cf", "d0", "d1", "dc", "dd", "de")]
     bases += [wire.mac(text) for text in ("00:80:c2:00:00:00", "01:80:c2:00:01:00", "01:80:c2:01:00:00",
                                           "01:00:5e:00:00:01")]
     for dst, direction in itertools.product(bases, BOTH):
@@ -30,7 +30,7 @@ def destinations(host, _peer):
 
 def types(host, peer):
     """Around the ethertypes that a rule names, plain, tagged and in SNAP of several OUIs."""
-    named = hostile.TAGS + (0x8808, 0x8809, 0x888E, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000, 0x88E7, 0x8926, 0x893F,
+    named = hostile.TAGS + (0x8808, 0x8809, 0x888E, 0x8899, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000, 0x88E7, 0x8926, 0x893F,
                             0x0800, 0x86DD, 0x0806, 0x8137)
     near = sorted({kind + step for kind in named for step in (-1, 0, 1)})
     for kind, direction in itertools.product(near, BOTH):
@@ -93,6 +93,10 @@ def ipv4(host, peer):
         yield packet(58, bytes((kind,)) + bytes(7))
     for sport, dport, proto in itertools.product((0, 66, 67, 68, 69, 5000), (0, 66, 67, 68, 69, 5000), (17, 6, 136)):
         yield packet(proto, struct.pack("!HHHH", sport, dport, 12, 0) + bytes(12))
+    for first, sport in itertools.product(range(256), (68, 5000)):
+        yield packet(17, struct.pack("!HHHH", sport, 67, 12, 0) + bytes((first,)) + bytes(11))
+    for size, sport, flags in itertools.product(range(3), (68, 5000), (0, 1)):
+        yield packet(17, struct.pack("!HHHH", sport, 67, 8 + size, 0) + b"\x02" * size, flags=flags)
     reply = struct.pack("!HHHH", 67, 68, 12, 0) + bytes(4)
     for version, ihl in itertools.product(range(16), range(16)):
         yield packet(17, reply, version=version, ihl=ihl)
@@ -123,6 +127,10 @@ def ipv6(host, peer):
     for sport, dport, proto in itertools.product((0, 545, 546, 547, 548, 5000), (0, 545, 546, 547, 548, 5000),
                                                  (17, 6, 136)):
         yield packet(proto, struct.pack("!HHHH", sport, dport, 12, 0) + bytes(12))
+    for first, sport in itertools.product(range(256), (546, 5000)):
+        yield packet(17, struct.pack("!HHHH", sport, 547, 12, 0) + bytes((first,)) + bytes(11))
+    for size, sport in itertools.product(range(3), (546, 5000)):
+        yield packet(17, struct.pack("!HHHH", sport, 547, 8 + size, 0) + b"\x02" * size)
     for version in range(16):
         yield packet(58, advertisement, version=version)
         yield packet(58, traffic.echo6(host, peer)[2][40:], version=version)

@@ -84,8 +84,12 @@ static void filter_5_dhcp_server(void **state)
 		{"ip4 off=185 mf proto=17 data=1000", PASS, PASS},
 		{"ip4 mf udp=27015.27015 data=1000", PASS, PASS},
 		{"ip4 proto=47 hex=0043004400100000", PASS, PASS},
-		{"ip4 udp=68.67 end hex=4500001c00000000401100000a000001ffffffff0043004400080000", PASS,
-		 PASS},
+		{"ip4 udp=68.67 data=4 end hex=4500001c00000000401100000a000001ffffffff0043004400080000",
+		 PASS, PASS},
+		{"ip4 udp=68.67 hex=0101", PASS, PASS},                // BOOTP's op: a request,
+		{"ip4 udp=68.67 hex=0201", SL_DROP_DHCP_SERVER, PASS}, // a reply for a relay agent
+		{"ip4=2 udp=5000.67 hex=02", SL_DROP_DHCP_SERVER, PASS},
+		{"ip4 mf udp=5000.67", SL_DROP_HEADER_CHAIN, PASS}, // one that a first fragment hides
 	};
 
 	(void)state;
@@ -136,11 +140,11 @@ static void filter_5_6_all_ports(void **state)
 
 		snprintf(text, sizeof(text), "ip4 udp=%u.9", port);
 		expect(text, "remote", judge_text(text, SL_FROM_REMOTE, 0), from4);
-		snprintf(text, sizeof(text), "ip4 udp=9.%u", port);
+		snprintf(text, sizeof(text), "ip4 udp=9.%u data=1", port);
 		expect(text, "remote", judge_text(text, SL_FROM_REMOTE, 0), to4);
 		snprintf(text, sizeof(text), "ip6 udp=%u.9", port);
 		expect(text, "remote", judge_text(text, SL_FROM_REMOTE, 0), from6);
-		snprintf(text, sizeof(text), "ip6 udp=9.%u", port);
+		snprintf(text, sizeof(text), "ip6 udp=9.%u data=1", port);
 		expect(text, "remote", judge_text(text, SL_FROM_REMOTE, 0), to6);
 	}
 }
@@ -172,9 +176,16 @@ static void filter_6_dhcpv6_and_icmpv6(void **state)
 		{"ip6 dst=150 icmp6=134", SL_DROP_ROUTER_ADVERTISEMENT, PASS}, // 1208 bytes of options
 		{"ip6 hbh=7 rt=6 dst=5 hbh=4 icmp6=137", SL_DROP_REDIRECT, PASS},
 		{"ip6 udp=546.547 data=60", PASS, PASS}, // a client
-		{"ip6 hbh dst udp=546.547", PASS, PASS},
-		{"ip6 icmp6=133", PASS, PASS},             // router solicitation
-		{"ip6 hbh icmp6=143 data=20", PASS, PASS}, // MLD report
+		{"ip6 hbh dst udp=546.547 data=4", PASS, PASS},
+		{"ip6 hbh udp=546.547", SL_DROP_HEADER_CHAIN, PASS},          // what kind of message?
+		{"ip6 udp=546.547 hex=01", PASS, PASS},                       // solicit
+		{"ip6 udp=546.547 hex=02", SL_DROP_DHCPV6_SERVER, PASS},      // advertise
+		{"ip6 udp=546.547 hex=07", SL_DROP_DHCPV6_SERVER, PASS},      // reply
+		{"ip6 udp=5000.547 hex=0a", SL_DROP_DHCPV6_SERVER, PASS},     // reconfigure
+		{"ip6 udp=546.547 hex=0c", PASS, PASS},                       // relay-forward
+		{"ip6 dst udp=5000.547 hex=0d", SL_DROP_DHCPV6_SERVER, PASS}, // relay-reply
+		{"ip6 icmp6=133", PASS, PASS},                                // router solicitation
+		{"ip6 hbh icmp6=143 data=20", PASS, PASS},                    // MLD report
 		{"ip6 tcp=547.546", PASS, PASS},
 		{"ip6 udplite=547.546", PASS, PASS},
 		{"ip6 icmp=9", PASS, PASS},                    // ICMPv4 where IPv6 has none

@@ -19,6 +19,8 @@ static void filter_3_switch_control(void **state)
 		"to=01:00:0c:cc:cc:cd ip6 none",                    // PVST+
 		"to=01:00:0c:cd:cd:cd ip6 none",                    // uplink fast
 		"to=01:00:0c:cd:cd:d0 ip6 none",                    // tunnelled
+		"to=01:00:0c:dd:dd:dd type=88b5",                   // CGMP
+		"type=8899 data=46",                                // Realtek's control
 		"to=02:00:00:00:00:22 llc=424203 data=35",          // DSAP and SSAP
 		"llc=43aa03 data=35",                               // the group bit does not count
 		"llc=e04303 data=35",                               // SSAP alone, a response
@@ -33,6 +35,7 @@ static void filter_3_switch_control(void **state)
 		"llc=aaaa03 hex=00000c010c data=40",                // VLAN bridge
 		"llc=aaaa03 hex=00000c0111 data=40",                // UDLD
 		"llc=aaaa03 hex=00000c2000 data=40",                // CDP
+		"llc=aaaa03 hex=00000c2001 data=40",                // CGMP
 		"llc=aaaa03 hex=00000c2003 data=40",                // VTP
 		"llc=aaaa03 hex=00000c2004 data=40",                // DTP
 		"to=01:80:c2:00:00:00 llc=ffff data=30 end pad=16", // raw IPX to the bridges
@@ -64,6 +67,8 @@ static void filter_3_addresses(void **state)
 				   "2f"},
 		{"01:00:0c:cc:cc", "cc cd"},
 		{"01:00:0c:cd:cd", "cd d0"},
+		{"01:00:0c:dd:dd", "dd"},
+		{"01:00:0c:dd:dc", ""},
 		{"01:80:c2:00:01", ""},
 		{"01:80:c3:00:00", ""},
 		{"03:80:c2:00:00", ""},
@@ -91,7 +96,8 @@ static void filter_3_addresses(void **state)
 // FILTER-3, FILTER-4: every ethertype there is, in Ethernet II and in SNAP.
 static void filter_3_4_all_types(void **state)
 {
-	static const uint16_t control[] = {0x8808, 0x8809, 0x888e, 0x88cc, 0x88f5, 0x88f6, 0x8902, 0x9000};
+	static const uint16_t control[] = {0x8808, 0x8809, 0x888e, 0x8899, 0x88cc,
+					   0x88f5, 0x88f6, 0x8902, 0x9000};
 	static const uint16_t vlan[] = {0x8100, 0x88a8, 0x9100, 0x9200, 0x9300, 0x88e7, 0x8926, 0x893f};
 
 	(void)state;
@@ -125,7 +131,7 @@ static void filter_3_what_is_not_switch_control(void **state)
 		{"llc=ffff data=28", PASS, PASS},                  // raw IPX
 		{"llc=404003 data=30", PASS, PASS},                //
 		{"llc=444003 data=30", PASS, PASS},                //
-		{"llc=aaaa03 hex=00000c2001 data=30", PASS, PASS}, // another protocol of Cisco's
+		{"llc=aaaa03 hex=00000c2002 data=30", PASS, PASS}, // another protocol of Cisco's
 		{"llc=aaaa03 hex=00000d2000 data=30", PASS, PASS}, // another owner
 		{"llc=aaaa03 hex=080007809b data=30", PASS, PASS}, // AppleTalk
 		{"snap type=8137 data=30", PASS, PASS},            // IPX over SNAP
