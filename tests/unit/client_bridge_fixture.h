@@ -217,7 +217,7 @@ static inline int teardown(void **state)
 
 static inline void join(struct fixture *f)
 {
-	struct sl_session_welcome welcome = {.peer_id = 3, .mtu = 1382, .budget = 1400};
+	struct sl_session_welcome welcome = {.peer_id = 3, .room_id = 1, .mtu = 1382, .budget = 1400};
 
 	f->session.joined = true;
 	f->ops.joined(f->ops.arg, &welcome);

@@ -138,6 +138,7 @@ static void test_core3_probes_reach_the_tap(void **state)
 {
 	struct fixture *f = *state;
 	static const uint64_t key[2] = {1, 2};
+	struct sl_client_stats stats;
 	uint8_t frame[SL_PROBE_LEN];
 
 	join(f);
@@ -145,6 +146,17 @@ static void test_core3_probes_reach_the_tap(void **state)
 	f->ops.frame(f->ops.arg, &f->session.gateway, frame, sizeof frame);
 	assert_int_equal(f->port.frames, 1);
 	assert_memory_equal(f->port.frame, frame, sizeof frame);
+	// It is none of the room's frames, but another room's would be.
+	sl_client_bridge_stats(f->bridge, &stats);
+	assert_int_equal(stats.probes, 1);
+	assert_int_equal(stats.group_in, 0);
+	assert_int_equal(f->session.counters.rx_frames, 0);
+	sl_probe_build(frame, key, 2, 3, 1);
+	f->ops.frame(f->ops.arg, &f->session.gateway, frame, sizeof frame);
+	sl_client_bridge_stats(f->bridge, &stats);
+	assert_int_equal(stats.probes, 1);
+	assert_int_equal(stats.group_in, 1);
+	assert_int_equal(f->session.counters.rx_frames, 1);
 	f->session.sent_len = 0;
 	f->handler.receive(f->handler.arg, frame, sizeof frame); // given back by a bridge
 	dropped(f, SL_DROP_FORGED_SOURCE);
