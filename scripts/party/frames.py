@@ -128,6 +128,23 @@ class Recorder:
         return len(self.frames[name]) >= count
 
 
+class Listening:
+    """Ports that are open, and a recorder at them, as long as the `with` lasts."""
+
+    def __init__(self, ports):
+        self.ports = ports
+        self.recorder = Recorder(ports)
+
+    def __enter__(self):
+        self.recorder.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.recorder.__exit__(*error)
+        for port in self.ports.values():
+            port.close()
+
+
 def send_at_rate(port, frames, rate):
     """Sends the frames at `rate` per second, in steps of 5 ms, catching up after a late wake-up."""
     start = time.monotonic()

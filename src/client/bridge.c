@@ -15,26 +15,7 @@ struct sl_client_bridge {
 	struct sl_mac mac;
 	uint32_t relaxed;
 	struct sl_drop_limits tap_drops, relay_drops; // one for each direction
-	struct sl_log_limit strange[2];               // misdirected, reflected
 };
-
-// The relay or a host of the LAN sent what it should not have: no rule of the filter's, but no daily life
-// either.
-static void log_strange(struct sl_client_bridge *bridge, const struct sl_framelog *entry)
-{
-	char src[SL_MAC_TEXT], dst[SL_MAC_TEXT];
-	uint64_t held_back;
-
-	if (!sl_log_every(&bridge->strange[entry->drop == SL_DROP_REFLECTED], bridge->env->now_ns,
-			  &held_back))
-		return;
-	sl_warn(bridge->env->log, "client",
-		"frame dropped, direction %s peer %u src %s dst %s len %zu, %llu more since the last "
-		"line (%s)",
-		entry->direction, entry->peer, sl_mac_format(&entry->eth->src, src),
-		sl_mac_format(&entry->eth->dst, dst), entry->frame_len, (unsigned long long)held_back,
-		sl_drop_name(entry->drop));
-}
 
 static void log_verdict(struct sl_client_bridge *bridge, struct sl_drop_limits *limits, const char *direction,
 			uint16_t peer, const struct sl_eth *eth, size_t len, enum sl_drop drop)
@@ -50,14 +31,7 @@ static void log_verdict(struct sl_client_bridge *bridge, struct sl_drop_limits *
 		.targets = drop == SL_DROP_NONE,
 	};
 
-	if (drop == SL_DROP_NONE && !bridge->env->log->frames)
-		return;
-	if (bridge->env->log->frames)
-		sl_framelog_write(bridge->env->log, &entry);
-	else if (drop == SL_DROP_MISDIRECTED || drop == SL_DROP_REFLECTED)
-		log_strange(bridge, &entry);
-	if (drop != SL_DROP_NONE && drop != SL_DROP_MISDIRECTED && drop != SL_DROP_REFLECTED)
-		sl_drop_report(bridge->env, limits, &entry, NULL);
+	sl_frame_report(bridge->env, limits, &entry, NULL);
 }
 
 // ---- TAP -> relay ----

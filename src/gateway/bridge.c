@@ -34,12 +34,7 @@ static void log_frame(struct sl_gateway_bridge *bridge, struct sl_drop_limits *l
 		.targets = drop == SL_DROP_NONE,
 	};
 
-	if (drop == SL_DROP_NONE && !bridge->env->log->frames)
-		return;
-	if (bridge->env->log->frames)
-		sl_framelog_write(bridge->env->log, &entry);
-	if (drop != SL_DROP_NONE)
-		sl_drop_report(bridge->env, limits, &entry, detail);
+	sl_frame_report(bridge->env, limits, &entry, detail);
 }
 
 // --- LAN -> relay ---------------------------------------------------------------------------

@@ -7,10 +7,12 @@
 #include "obs/events.h"
 #include "obs/json.h"
 
-// What people should hear of: a rule or a limit was broken, or frames go round.
+// What people should hear of: a rule or a limit was broken, frames go round, or came where they should not
+// be.
 static bool is_news(enum sl_drop drop)
 {
-	return sl_drop_is_filter(drop) || sl_drop_is_rate(drop) || drop == SL_DROP_LOOP;
+	return sl_drop_is_filter(drop) || sl_drop_is_rate(drop) || drop == SL_DROP_LOOP ||
+	       drop == SL_DROP_REFLECTED || drop == SL_DROP_MISDIRECTED;
 }
 
 // Sets what there is to say; what is not there is left out. False: out of memory, or no UTF-8.
@@ -77,6 +79,15 @@ void sl_drop_report(struct sl_env *env, struct sl_drop_limits *limits, const str
 		write_line(env->log, level, entry, held_back, detail);
 	if (news && sl_events_watched(env))
 		sl_event_members(env, "filtered", filtered_json(entry, held_back, detail));
+}
+
+void sl_frame_report(struct sl_env *env, struct sl_drop_limits *limits, const struct sl_framelog *entry,
+		     const char *detail)
+{
+	if (env->log->frames)
+		sl_framelog_write(env->log, entry);
+	if (entry->drop != SL_DROP_NONE)
+		sl_drop_report(env, limits, entry, detail);
 }
 
 // For the owner of the computer: what it does, the likely cause, the remedy. Reasons that are not here come

@@ -13,11 +13,16 @@ struct sl_drop_limits {
 };
 
 // Reports a frame that was dropped (entry->drop). The first of each reason is reported at once. What is
-// filtered, rate-limited or goes round (`loop`) is a warning and an event, the rest is daily life: debug, no
-// event. `detail` (may be NULL) is what the guard said. With log.frames on, the line is not written again:
-// the frame log has it.
+// filtered, rate-limited, goes round (`loop`, `reflected`) or came to the wrong place (`misdirected`) is a
+// warning and an event, the rest is daily life: debug, no event. `detail` (may be NULL) is what the guard
+// said. With log.frames on, the line is not written again: the frame log has it.
 void sl_drop_report(struct sl_env *env, struct sl_drop_limits *limits, const struct sl_framelog *entry,
 		    const char *detail);
+
+// The verdict on one frame, dropped or not: into the frame log, when that is on, and reported, if it was
+// dropped.
+void sl_frame_report(struct sl_env *env, struct sl_drop_limits *limits, const struct sl_framelog *entry,
+		     const char *detail);
 
 // For the machine that sent such frames, in one sentence with the likely cause: "12 frames filtered: this
 // computer answers DHCP; is Internet Connection Sharing on?". Returns `out`; "" for reasons that are

@@ -79,23 +79,13 @@ class Background:
             port.close()
 
 
-class Surplus:
+class Surplus(frames.Listening):
     """Counts what a loop puts on the LAN: all that comes from the culprit's cable, and each frame of the background
     that the gateway's cable carries towards the LAN although it came from there, or a second time."""
 
     def __init__(self, party):
         self.party = party
-        self.ports = {"culprit": frames.Port(party.switch, "c1leg"), "gateway": frames.Port(party.switch, "gw")}
-        self.recorder = frames.Recorder(self.ports)
-
-    def __enter__(self):
-        self.recorder.__enter__()
-        return self
-
-    def __exit__(self, *error):
-        self.recorder.__exit__(*error)
-        for port in self.ports.values():
-            port.close()
+        super().__init__({"culprit": frames.Port(party.switch, "c1leg"), "gateway": frames.Port(party.switch, "gw")})
 
     def count(self):
         by_gateway, again, seen = self.recorder.seen("gateway"), 0, set()

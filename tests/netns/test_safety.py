@@ -77,24 +77,14 @@ def difference(before, after):
     return {reason: count - before.get(reason, 0) for reason, count in after.items() if count != before.get(reason, 0)}
 
 
-class Places:
+class Places(frames.Listening):
     """Captures at the LAN's wire (what the gateway's cable carries, before any switch), at the LAN host and at c2's
     TAP; knows what must not be there, and what shows that the way is open."""
 
     def __init__(self, party, names, sources=(hostile.MAC, STRANGER)):
         self.party, self.sources, self.markers = party, sources, []
         spots = {"wire": (party.switch, "gw"), "lan": (party.lan, "eth0"), "c2": (party.c2, "softlan0")}
-        self.ports = {name: frames.Port(*spots[name]) for name in names}
-        self.recorder = frames.Recorder(self.ports)
-
-    def __enter__(self):
-        self.recorder.__enter__()
-        return self
-
-    def __exit__(self, *error):
-        self.recorder.__exit__(*error)
-        for port in self.ports.values():
-            port.close()
+        super().__init__({name: frames.Port(*spots[name]) for name in names})
 
     def open(self, send, source, to=frames.BROADCAST):
         """A harmless frame arrives at every place: the way is open, and all that was sent before has passed."""

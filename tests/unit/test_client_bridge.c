@@ -109,9 +109,10 @@ static void test_core4_relay_drops(void **state)
 	join(f);
 	from_relay(f, &f->session.gateway, &friend, &lan_host, 60);
 	dropped(f, SL_DROP_MISDIRECTED);
-	assert_non_null(strstr(f->lines,
-			       "direction relay_to_tap peer 8 src 00:10:20:00:00:03 dst 02:00:00:00:00:02"));
-	assert_non_null(strstr(f->lines, "(misdirected)"));
+	assert_non_null(strstr(
+		f->lines,
+		"direction relay_to_tap room ROOM1 peer 8 src 00:10:20:00:00:03 dst 02:00:00:00:00:02"));
+	assert_non_null(strstr(f->lines, "reason=misdirected"));
 	from_relay(f, &f->session.client, &lan_host, &friend, 60);
 	dropped(f, SL_DROP_MISDIRECTED);
 	from_relay(f, &f->session.client, &own, &lan_host, 60);

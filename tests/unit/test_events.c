@@ -1,69 +1,7 @@
 // Events for `watch` (OPS-3): their shape, and that they cost nothing when nobody watches.
 #include "obs/events.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-struct ear {
-	struct sl_env_ops ops;
-	struct sl_env env;
-	struct sl_events events;
-	bool open;
-	unsigned heard;
-	uint64_t wall_ns;
-	char *last; // the last event, compact
-};
-
-static uint64_t wall_ns(struct sl_env *env)
-{
-	return ((struct ear *)env->events->arg)->wall_ns;
-}
-
-static bool watched(void *arg)
-{
-	return ((struct ear *)arg)->open;
-}
-
-static void emit(void *arg, json_t *event)
-{
-	struct ear *ear = arg;
-
-	free(ear->last);
-	ear->last = json_dumps(event, JSON_COMPACT);
-	assert_non_null(ear->last);
-	assert_int_equal(event->refcount, 1); // it is all ours
-	json_decref(event);
-	ear->heard++;
-}
-
-static int setup(void **state)
-{
-	struct ear *ear = calloc(1, sizeof(*ear));
-
-	assert_non_null(ear);
-	ear->ops.wall_ns = wall_ns;
-	ear->env.ops = &ear->ops;
-	ear->events = (struct sl_events){.watched = watched, .emit = emit, .arg = ear};
-	ear->env.events = &ear->events;
-	ear->open = true;
-	*state = ear;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct ear *ear = *state;
-
-	free(ear->last);
-	free(ear);
-	return 0;
-}
+#include "ear.h"
 
 static void test_OPS_3_events_have_time_and_name_first(void **state)
 {
@@ -71,14 +9,14 @@ static void test_OPS_3_events_have_time_and_name_first(void **state)
 
 	ear->wall_ns = 1769862896 * SL_NS_PER_S + 78999999;
 	sl_event(&ear->env, "peer_left", "{s:s, s:i, s:s}", "room", "ROOM1", "peer", 7, "reason", "done");
-	assert_string_equal(ear->last, "{\"time\":\"2026-01-31T12:34:56.078Z\",\"event\":\"peer_left\","
+	assert_string_equal(ear->text, "{\"time\":\"2026-01-31T12:34:56.078Z\",\"event\":\"peer_left\","
 				       "\"room\":\"ROOM1\",\"peer\":7,\"reason\":\"done\"}");
 	ear->wall_ns = 0;
 	sl_event(&ear->env, "reloaded", "{}");
-	assert_string_equal(ear->last, "{\"time\":\"1970-01-01T00:00:00.000Z\",\"event\":\"reloaded\"}");
+	assert_string_equal(ear->text, "{\"time\":\"1970-01-01T00:00:00.000Z\",\"event\":\"reloaded\"}");
 	ear->wall_ns = UINT64_MAX;
 	sl_event(&ear->env, "reloaded", "{}");
-	assert_string_equal(ear->last, "{\"time\":\"2554-07-21T23:34:33.709Z\",\"event\":\"reloaded\"}");
+	assert_string_equal(ear->text, "{\"time\":\"2554-07-21T23:34:33.709Z\",\"event\":\"reloaded\"}");
 }
 
 // Members cannot pass themselves off as another event or time.
@@ -87,7 +25,7 @@ static void test_OPS_3_events_keep_their_name(void **state)
 	struct ear *ear = *state;
 
 	sl_event(&ear->env, "loop", "{s:s, s:s, s:i}", "event", "reloaded", "time", "never", "peer", 1);
-	assert_string_equal(ear->last,
+	assert_string_equal(ear->text,
 			    "{\"time\":\"1970-01-01T00:00:00.000Z\",\"event\":\"loop\",\"peer\":1}");
 }
 
@@ -124,7 +62,7 @@ static void test_OPS_3_events_that_cannot_be_made(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, ear_setup, ear_teardown)
 		T(test_OPS_3_events_have_time_and_name_first),
 		T(test_OPS_3_events_keep_their_name),
 		T(test_OPS_3_events_without_watchers),
