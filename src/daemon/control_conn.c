@@ -9,11 +9,10 @@
 #include <unistd.h>
 
 #include "daemon/control_backlog.h"
+#include "daemon/control_request.h"
 #include "obs/events.h"
 
 #define HANG_UP_NS SL_NS_PER_S // how often one that said its last word is looked after
-
-#include "daemon/control_request.h"
 
 struct control_conn {
 	struct control_conn_owner *owner;
