@@ -38,7 +38,6 @@ dhcp-authoritative
 no-ping
 dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h
 enable-ra
-dhcp-range=fd77::,ra-only
 ra-param=eth0,10,600
 user=root
 group=root
@@ -55,6 +54,9 @@ bound | renew | BOUND | RENEW | REBIND | REBOOT)
 	if [ -n "$PARTY_DEFAULT_ROUTE" ] && [ -n "$router" ]; then
 		ip route add default via "${router%% *}" dev "$interface" metric 50
 	fi
+	;;
+BOUND6 | RENEW6 | REBIND6)
+	ip -6 address replace "$new_ip6_address/$new_ip6_prefixlen" dev "$interface"
 	;;
 esac
 exit 0
@@ -150,11 +152,11 @@ class Party:
         self.processes.append(process)
         return process
 
-    def start_dhcp(self):
-        """The LAN's dnsmasq: DHCP and router advertisements."""
+    def start_dhcp(self, range6="fd77::,ra-only"):
+        """The LAN's dnsmasq: DHCP, router advertisements, and DHCPv6 where `range6` gives it addresses."""
         config = self.path("dnsmasq.conf")
         with open(config, "w", encoding="ascii") as file:
-            file.write(f"{DNSMASQ}dhcp-leasefile={self.path('leases')}\n")
+            file.write(f"{DNSMASQ}dhcp-range={range6}\ndhcp-leasefile={self.path('leases')}\n")
         self.dnsmasq = self.spawn("lan", ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}",
                                           f"--pid-file={self.path('dnsmasq.pid')}", "--log-facility=-"],
                                   log="dnsmasq.log")
