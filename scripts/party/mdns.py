@@ -24,49 +24,52 @@ class Avahi:
         program = shutil.which("avahi-daemon", path="/usr/sbin:/usr/bin:/sbin:/bin")
         if program is None:
             raise FileNotFoundError("avahi-daemon is missing: scripts/install-deps installs it")
-        self.sock = None
+        self.address = None
         self.process = party.spawn(role, [program, "-f", self.config, "--no-drop-root", "--no-chroot", "--no-rlimits",
                                           "--no-proc-title"], log=f"avahi-{name}.log", prepare=self._private_run)
         try:
-            traffic.eventually(f"avahi-daemon {name} answers on its socket", self._connect, 10, watch=self._watch)
+            traffic.eventually(f"avahi-daemon {name} answers on its socket", self._listens, 10, watch=self._watch)
         except BaseException:
             self.close()
             raise
 
     @staticmethod
     def _private_run():
-        # Where /run can't be hidden (a chroot without mount points) all share it: _connect lets them.
+        # Where /run can't be hidden (a chroot without mount points) all share it: _listens lets them.
         ns.hide("/run")
 
     def _watch(self):
         if self.process.poll() is not None:
             raise ns.CommandFailed(f"avahi-daemon {self.name} has ended: {self.log()[-500:]}")
 
-    def _connect(self):
+    def _listens(self):
         # Through /proc: the daemon alone sees its /run.
         root = f"/proc/{self.process.pid}/root{RUN}"
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(10)
         try:
             with open(f"{root}/pid", encoding="ascii") as file:
                 if int(file.read()) != self.process.pid:
-                    raise FileNotFoundError("the pid file of another one")
-            sock.connect(f"{root}/socket")
+                    return False
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.connect(f"{root}/socket")  # it is done with this path when it listens
+            # In a shared /run the next one would refuse to start beside the one, and remove the other.
+            os.rename(f"{root}/socket", f"{root}/{self.name}")
+            os.unlink(f"{root}/pid")
         except (OSError, ValueError):
-            sock.close()
             return False
-        self.sock = sock
-        os.unlink(f"{root}/pid")  # in a shared /run the next one would refuse to start beside it
+        self.address = f"{root}/{self.name}"
         return True
 
     def ask(self, line):
         """One request of the text protocol; "+ interface protocol name address" is the good answer."""
-        self.sock.sendall(line.encode() + b"\n")
         answer = b""
-        while not answer.endswith(b"\n"):
-            if not (more := self.sock.recv(4096)):
-                break
-            answer += more
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:  # the daemon answers once and hangs up
+            sock.settimeout(10)
+            sock.connect(self.address)
+            sock.sendall(line.encode() + b"\n")
+            while not answer.endswith(b"\n"):
+                if not (more := sock.recv(4096)):
+                    break
+                answer += more
         return answer.decode().strip()
 
     def resolve(self, name, family, timeout=15):
@@ -88,6 +91,6 @@ class Avahi:
             return file.read()
 
     def close(self):
-        if self.sock:
-            self.sock.close()
+        if self.address and os.path.exists(self.address):
+            os.unlink(self.address)
         self.party.end(self.process)
