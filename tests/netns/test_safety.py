@@ -116,6 +116,7 @@ def judged(cases, send, drops):
             time.sleep(0.005)
         if counted != {reason: 1}:
             wrong.append(f"{name}: {counted or 'not counted'} instead of {reason}")
+            tap.expect(len(wrong) < 10, "ten, and no more were tried:\n" + "\n".join(wrong))
     tap.expect(not wrong, f"{len(wrong)} of {len(cases)}:\n" + "\n".join(wrong))
 
 
