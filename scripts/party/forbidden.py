@@ -123,16 +123,16 @@ class Catalogue:
                      to=f"01:80:c2:00:00:{last:02x}")
         self.add("switch_control", "a BPDU", bpdu, to="01:80:c2:00:00:00")
         for name, to in (("CDP, VTP", "cc:cc:cc"), ("PVST+", "cc:cc:cd"), ("uplink fast", "cd:cd:cd"),
-                         ("tunnelled control", "cd:cd:d0")):
+                         ("tunnelled control", "cd:cd:d0"), ("CGMP", "dd:dd:dd")):
             self.add("switch_control", f"to Cisco's {name}", snap("00000c", 0x7777, bytes(30)), to=f"01:00:0c:{to}")
-        for kind in (0x8808, 0x8809, 0x888E, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000):
+        for kind in (0x8808, 0x8809, 0x888E, 0x8899, 0x88CC, 0x88F5, 0x88F6, 0x8902, 0x9000):
             self.add("switch_control", f"type {kind:#06x} by broadcast", b"\0\1" + bytes(44), kind)
         self.add("switch_control", "a BPDU by broadcast", bpdu)
         self.add("switch_control", "LLC from 43", llc(0x02, 0x43, bytes(35)))
         for oui in ("000000", "0000f8"):
             self.add("switch_control", f"LLDP in SNAP {oui}", snap(oui, 0x88CC, bytes(40)))
         self.add("switch_control", "LLDP in SNAP with a 16-bit control field", snap("000000", 0x88CC, bytes(40), b"\0\0"))
-        for protocol in (0x0104, 0x010B, 0x010C, 0x0111, 0x2000, 0x2003, 0x2004):
+        for protocol in (0x0104, 0x010B, 0x010C, 0x0111, 0x2000, 0x2001, 0x2003, 0x2004):
             self.add("switch_control", f"Cisco {protocol:#06x} by broadcast", snap("00000c", protocol, bytes(40)))
         self.add("switch_control", "LLDP behind a tag", b"\x81\0\0\1\x88\xcc" + bytes(44))
 
@@ -170,6 +170,8 @@ class Catalogue:
         add("from a relay's port to a relay's", four(UDP, udp(67, 67, OFFER)))
         add("to port 68 from another", four(UDP, udp(4011, 68, OFFER)))
         add("from port 67 to another", four(UDP, udp(67, 30000, OFFER)))
+        add("to a relay agent, from any port", four(UDP, udp(30000, 67, OFFER)))
+        add("to a relay agent, behind IP options", four(UDP, udp(30000, 67, OFFER), RECORD_ROUTE))
         add("behind IP options", four(UDP, offer, RECORD_ROUTE))
         add("behind forty bytes of options", four(UDP, offer, b"\1" * 40))
         add("a first fragment", four(UDP, offer, flags=0x2000))
@@ -191,6 +193,9 @@ class Catalogue:
         add6("a reply", UDP, reply)
         add6("a relay's reply", UDP, udp(547, 547, b"\x0d" + bytes(40)))
         add6("to port 546 from another", UDP, udp(30000, 546, ADVERTISE))
+        for kind, name in ((2, "an advertisement"), (7, "a reply"), (10, "a reconfiguration"), (13, "a relay's reply")):
+            add6(f"{name} to a relay agent, from any port", UDP, udp(30000, 547, bytes([kind]) + ADVERTISE[1:]))
+        add6("to a relay agent behind options", *chain((DESTINATION, LONG), last=UDP, body=udp(30000, 547, ADVERTISE)))
         for name, headers in CHAINS.items():
             add6(f"behind {name}", *chain(*headers, last=UDP, body=reply))
         self.add("dhcpv6_server", "DHCPv6 in SNAP", snap("000000", IP6, six(UDP, reply)))
@@ -237,6 +242,7 @@ class Catalogue:
                 "payload length zero": six(ICMP6, RA, length=0),
                 "four bytes of ICMPv6": six(ICMP6, RA[:4], length=4),
                 "no room for UDP's ports": six(UDP, udp(547, 546)[:7], length=7),
+                "a message to port 547 cut before its first byte": six(UDP, udp(30000, 547)),
                 "version 5": six(ICMP6, RA, version=5)}.items():
             self.add("header_chain", f"IPv6, {name}", packet, IP6)
         self.all.append(("IPv6 of 39 bytes", "header_chain", frames.mac_bytes(frames.BROADCAST)
@@ -247,6 +253,7 @@ class Catalogue:
                 "a first fragment of eight bytes of TCP less one": four(TCP, bytes(7), flags=0x2000, length=27),
                 "header length 16": four(UDP, offer, ihl=4), "header length zero": four(UDP, offer, ihl=0),
                 "header length above the total length": four(UDP, offer, ihl=15, length=40),
+                "a message to port 67 cut before its first byte": four(UDP, udp(30000, 67)),
                 "total length zero": four(UDP, offer, length=0),
                 "total length below the header": four(UDP, offer, length=19),
                 "total length above the frame": four(UDP, offer, length=1400),
