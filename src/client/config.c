@@ -64,6 +64,7 @@ static void load_routes(struct config_setting_t *setting, void *field, const cha
 	struct sl_client_routes *routes = field;
 	int count = setting ? config_setting_length(setting) : 0;
 
+	*routes = (struct sl_client_routes){0}; // whoever held some freed them
 	if (!setting)
 		return;
 	if (!config_setting_is_array(setting) && !config_setting_is_list(setting)) {

@@ -171,7 +171,7 @@ static void load_rooms(config_setting_t *setting, void *field, const char *file,
 	struct relay_room_list *list = field;
 	int count;
 
-	relay_room_list_free(list);
+	*list = (struct relay_room_list){0}; // whoever held one freed it
 	if (!setting)
 		return;
 	if (!config_setting_is_list(setting)) {

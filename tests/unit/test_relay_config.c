@@ -42,7 +42,7 @@ static char *load_file(const char *file, struct relay_config *config)
 {
 	struct sl_option_errors errors = {.text = NULL};
 
-	memset(config, 0, sizeof(*config));
+	memset(config, 0xa5, sizeof(*config)); // every field gets its default, whatever was there
 	assert_int_equal(sl_options_defaults(relay_options, config), SL_OK);
 	sl_options_load(relay_options, config, file, &errors);
 	if (errors.count == 0)

@@ -219,7 +219,7 @@ static void ops_1_the_defaults(void **state)
 	assert_int_equal(e->keep_alive, 2);
 	assert_int_equal(e->stats_interval, 10);
 
-	memset(&client, 0, sizeof(client));
+	memset(&client, 0xa5, sizeof(client)); // every field gets its default, whatever was there
 	assert_int_equal(sl_options_defaults(sl_client_options, &client), SL_OK);
 	assert_string_equal(client.endpoint.control_socket, SL_RUNDIR "/client/control.sock");
 	assert_string_equal(client.identity_file, SL_STATEDIR "/client/identity.json");
