@@ -34,7 +34,7 @@ static bool rather_lose(const struct sl_repeats_slot *a, const struct sl_repeats
 
 // The whole hash is compared and a stranger's count is never taken over: where there are more frames than
 // slots, a repeated one may be missed, but one that was not repeated is never dropped.
-bool sl_repeats_excess(struct sl_repeats *repeats, const uint8_t *frame, size_t len, uint64_t now_ns)
+unsigned sl_repeats_seen(struct sl_repeats *repeats, const uint8_t *frame, size_t len, uint64_t now_ns)
 {
 	uint64_t hash = sl_siphash(repeats->key, frame, len);
 	struct sl_repeats_slot *set = &repeats->slots[hash % (SL_REPEATS_SLOTS / WAYS) * WAYS];
@@ -50,8 +50,5 @@ bool sl_repeats_excess(struct sl_repeats *repeats, const uint8_t *frame, size_t 
 	}
 	if (use->hash != hash || is_over(use, now_ns))
 		*use = (struct sl_repeats_slot){.hash = hash, .first_ns = now_ns};
-	if (use->seen > SL_REPEATS_ALLOWED)
-		return true;
-	use->seen++;
-	return false;
+	return use->seen > SL_REPEATS_ALLOWED ? use->seen : use->seen++;
 }

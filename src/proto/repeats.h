@@ -23,5 +23,12 @@ struct sl_repeats {
 };
 
 void sl_repeats_init(struct sl_repeats *repeats, const uint64_t hash_key[2]);
-// Takes note of the frame. True: it has been repeated too often, drop it.
-bool sl_repeats_excess(struct sl_repeats *repeats, const uint8_t *frame, size_t len, uint64_t now_ns);
+// Takes note of the frame. Returns how often it had come before within the window, up to
+// SL_REPEATS_ALLOWED + 1.
+unsigned sl_repeats_seen(struct sl_repeats *repeats, const uint8_t *frame, size_t len, uint64_t now_ns);
+// Likewise. True: it has been repeated too often, drop it.
+static inline bool sl_repeats_excess(struct sl_repeats *repeats, const uint8_t *frame, size_t len,
+				     uint64_t now_ns)
+{
+	return sl_repeats_seen(repeats, frame, len, now_ns) > SL_REPEATS_ALLOWED;
+}

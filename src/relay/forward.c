@@ -186,6 +186,8 @@ static unsigned pass_on(struct relay_peer *ingress, const struct sl_overlay *ove
 	struct relay_room *room = ingress->room;
 	unsigned copies;
 
+	if (verdict->group)
+		relay_loop_watch(room, overlay->frame, overlay->frame_len, ingress->relay->env->now_ns);
 	ingress->counters.rx_frames++;
 	ingress->counters.rx_bytes += overlay->frame_len;
 	room->frames++;

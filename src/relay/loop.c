@@ -77,6 +77,13 @@ static void clear(struct relay_peer *peer)
 	relay_notice_isolation(peer);
 }
 
+static void probe_all(struct relay_room *room, uint64_t now_ns)
+{
+	room->probed_ns = now_ns;
+	for (size_t i = 0; i < room->count; i++)
+		send_probe(room->members[i]);
+}
+
 void relay_loop_joined(struct relay_peer *peer)
 {
 	struct relay_room *room = peer->room;
@@ -84,13 +91,19 @@ void relay_loop_joined(struct relay_peer *peer)
 	if (peer->role == SL_ROLE_CLIENT)
 		send_probe(peer);
 	else
-		for (size_t i = 0; i < room->count; i++)
-			send_probe(room->members[i]);
+		probe_all(room, peer->relay->env->now_ns);
 	if (room->gateway && room->count > 1 && on(room))
 		relay_tick_start(peer->relay);
 }
 
-bool relay_loop_tick(struct relay_room *room)
+void relay_loop_watch(struct relay_room *room, const uint8_t *frame, size_t len, uint64_t now_ns)
+{
+	if (on(room) && sl_repeats_seen(&room->repeats, frame, len, now_ns) > 0 &&
+	    now_ns - room->probed_ns >= RELAY_PROBE_PAUSE_NS)
+		probe_all(room, now_ns);
+}
+
+bool relay_loop_tick(struct relay_room *room, uint64_t now_ns)
 {
 	bool more = room->gateway && room->count > 1 && on(room);
 
@@ -98,14 +111,13 @@ bool relay_loop_tick(struct relay_room *room)
 		struct relay_peer *peer = room->members[i];
 		struct relay_isolation *state = &peer->isolation;
 
-		if (state->isolated &&
-		    (!on(room) || peer->relay->env->now_ns - state->seen_ns >= RELAY_LOOP_CLEAR_NS))
+		if (state->isolated && (!on(room) || now_ns - state->seen_ns >= RELAY_LOOP_CLEAR_NS))
 			clear(peer);
 		else if (state->isolated != state->told)
 			relay_notice_isolation(peer);
-		send_probe(peer);
 		more |= state->isolated || state->told;
 	}
+	probe_all(room, now_ns);
 	return more;
 }
 

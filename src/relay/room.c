@@ -17,6 +17,7 @@ struct relay_room *relay_room_new(const char *code, uint64_t id, size_t mtu, con
 	room->mtu = mtu;
 	relay_stations_init(&room->stations, hash_key);
 	sl_guard_init(&room->guard, hash_key);
+	sl_repeats_init(&room->repeats, hash_key);
 	return room;
 }
 

@@ -7,6 +7,7 @@
 
 #include "ctrl/msg.h"
 #include "proto/guard.h"
+#include "proto/repeats.h"
 #include "relay/station.h"
 
 struct relay_peer;
@@ -20,8 +21,10 @@ struct relay_room {
 	struct relay_peer **members; // in the order of joining, the gateway among them
 	size_t count, capacity;
 	struct relay_stations stations;
-	uint32_t relaxed;      // the safety rules that are switched off (proto/policy.h)
-	struct sl_guard guard; // follows the membership, whether its rule is on or not
+	uint32_t relaxed;          // the safety rules that are switched off (proto/policy.h)
+	struct sl_guard guard;     // follows the membership, whether its rule is on or not
+	struct sl_repeats repeats; // of broadcast and multicast: a loop may have begun
+	uint64_t probed_ns;        // when loop probes last went to all clients
 	// Since the room was opened. Each ingress frame that was forwarded counts once; `dropped` counts
 	// what was dropped on the way in and each copy that could not leave.
 	uint64_t frames, bytes, dropped;

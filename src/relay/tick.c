@@ -19,7 +19,7 @@ void relay_on_tick(void *arg)
 
 	relay->ticking = false;
 	for (struct relay_room *room = relay->rooms; room; room = room->next) {
-		more |= relay_loop_tick(room);
+		more |= relay_loop_tick(room, relay->env->now_ns);
 		for (size_t i = 0; i < room->count; i++)
 			more |= relay_notice_tick(room->members[i]);
 	}

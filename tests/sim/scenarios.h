@@ -22,6 +22,7 @@ void a_slow_line_ages_frames_and_stalls_nothing(void **state);
 void a_blocked_socket_stalls_nothing(void **state);
 void sockets_that_are_nearly_full(void **state);
 void loop_a_bridged_client_is_isolated_and_let_in_again(void **state);
+void loop_on_a_longer_path_is_found_as_soon(void **state);
 void loop_two_gateways_on_one_lan_raise_no_alarm(void **state);
 
 #define SCENARIOS                                                                                            \
@@ -44,4 +45,5 @@ void loop_two_gateways_on_one_lan_raise_no_alarm(void **state);
 		cmocka_unit_test(a_blocked_socket_stalls_nothing),                                           \
 		cmocka_unit_test(sockets_that_are_nearly_full),                                              \
 		cmocka_unit_test(loop_a_bridged_client_is_isolated_and_let_in_again),                        \
+		cmocka_unit_test(loop_on_a_longer_path_is_found_as_soon),                                    \
 		cmocka_unit_test(loop_two_gateways_on_one_lan_raise_no_alarm)

@@ -396,6 +396,33 @@ static void one_that_reads_late_hears_of_it_late(void **state)
 	harness_free(p.h);
 }
 
+// A broadcast that comes again may be going round: probes do not wait for the tick, but have a pause.
+static void a_broadcast_that_comes_again_is_followed_by_probes(void **state)
+{
+	struct party p = party_new();
+
+	(void)state;
+	advance(p.h, S(1) + MS(300));
+	assert_int_equal(p.a->probes, 2);
+	send_frame(p.gateway, &broadcast, &p.host, 60);
+	send_frame(p.gateway, &broadcast, &p.host, 61); // another one
+	send_frame(p.gateway, &p.mac_a, &p.host, 60);
+	send_frame(p.gateway, &p.mac_a, &p.host, 60); // a game may say the same thing twice
+	assert_int_equal(p.a->probes, 2);
+	send_frame(p.gateway, &broadcast, &p.host, 60);
+	assert_int_equal(p.a->probes, 3);
+	assert_int_equal(p.b->probes, 3);
+	assert_int_equal(p.other_a->probes, 2); // another room's
+	advance(p.h, MS(50));
+	send_frame(p.gateway, &broadcast, &p.host, 60);
+	assert_int_equal(p.a->probes, 3);
+	advance(p.h, MS(200));
+	send_frame(p.a, &broadcast, &p.mac_a, 60); // and a client's own, which goes round the other way
+	send_frame(p.a, &broadcast, &p.mac_a, 60);
+	assert_int_equal(p.a->probes, 4);
+	harness_free(p.h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +435,7 @@ int main(void)
 		cmocka_unit_test(the_rule_can_be_switched_off),
 		cmocka_unit_test(a_reload_wakes_a_relay_that_slept),
 		cmocka_unit_test(one_that_reads_late_hears_of_it_late),
+		cmocka_unit_test(a_broadcast_that_comes_again_is_followed_by_probes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
