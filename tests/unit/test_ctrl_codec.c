@@ -544,6 +544,25 @@ static void ctrl1_reader_refuses_lengths(void **state)
 	}
 }
 
+// CTRL-1: a length that no memory holds is refused before a byte is read, and what came before it stays.
+static void ctrl1_reader_refuses_too_much(void **state)
+{
+	(void)state;
+	struct sl_msg_reader reader;
+	const uint8_t *json;
+	size_t len;
+	sl_msg_reader_init(&reader);
+	assert_int_equal(sl_msg_reader_push(&reader, (const uint8_t *)"\0\0\0\2{", 5), SL_OK);
+	assert_int_equal(sl_msg_reader_push(&reader, NULL, SIZE_MAX), SL_ERR_NOMEM);
+	assert_int_equal(sl_msg_reader_push(&reader, NULL, SIZE_MAX / 2 - 4), SL_ERR_NOMEM);
+	assert_int_equal(sl_msg_reader_next(&reader, &json, &len), SL_ERR_AGAIN);
+	assert_int_equal(sl_msg_reader_push(&reader, (const uint8_t *)"}", 1), SL_OK);
+	assert_int_equal(sl_msg_reader_next(&reader, &json, &len), SL_OK);
+	assert_int_equal(len, 2);
+	assert_memory_equal(json, "{}", 2);
+	sl_msg_reader_fini(&reader);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +579,7 @@ int main(void)
 		cmocka_unit_test(ctrl6_encode_refuses),
 		cmocka_unit_test(ctrl1_reader_reassembles),
 		cmocka_unit_test(ctrl1_reader_refuses_lengths),
+		cmocka_unit_test(ctrl1_reader_refuses_too_much),
 	};
 	return cmocka_run_group_tests_name("ctrl_codec", tests, NULL, NULL);
 }

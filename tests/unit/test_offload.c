@@ -302,9 +302,12 @@ static void offload_complete_checksum_bounds(void **state)
 	assert_int_equal(sl_offload_complete_checksum(frame, 64, 63, 0), SL_ERR_INVALID);
 	assert_int_equal(sl_offload_complete_checksum(frame, 64, 65535, 65535), SL_ERR_INVALID);
 	assert_int_equal(sl_offload_complete_checksum(frame, 0, 14, 0), SL_ERR_INVALID);
+	assert_int_equal(sl_offload_complete_checksum(frame, 64, 53, 8), SL_ERR_INVALID); // SCTP: 4 bytes
+	assert_int_equal(sl_offload_complete_checksum(frame, 64, 54, 8), SL_ERR_INVALID);
 	assert_memory_equal(frame, before, sizeof(frame));
 	assert_int_equal(sl_offload_complete_checksum(frame, 64, 14, 48), SL_OK);
 	assert_int_equal(sl_offload_complete_checksum(frame, 64, 62, 0), SL_OK);
+	assert_int_equal(sl_offload_complete_checksum(frame, 64, 52, 8), SL_OK);
 }
 
 // RFC 8200 section 8.1, RFC 8754: with a route still to go, the final destination is summed.
@@ -412,6 +415,10 @@ static void offload_refuses_mismatches(void **state)
 	BAD(bad.bytes[bad.l3 + 6] = 253); // unknown, and no csum_start to tell
 	BAD(bad.bytes[bad.l3 + 41] = 255; put16(bad.bytes + bad.l3 + 4, 100)); // beyond the packet
 	BAD(bad.bytes[bad.l3 + 40] = 0; bad.bytes[bad.l3 + 49] = 255);
+	BAD(put16(bad.bytes + bad.l3 + 4, 7)); // cut within the extension header
+	BAD(put16(bad.bytes + bad.l3 + 4, 1); bad.len = bad.l3 + 41);
+	// A route still to go (RFC 8200 section 4.4), and no address in it.
+	BAD(bad.bytes[bad.l3 + 6] = 43; bad.bytes[bad.l3 + 43] = 1);
 #undef BAD
 
 	// The same unknown header is passed when csum_start says where TCP begins.
@@ -466,6 +473,44 @@ static void vnet_decode_and_encode(void **state)
 	assert_false(vnet.needs_csum);
 }
 
+// Segments as long as an IP packet can be, and one byte longer, which no length field holds.
+static void offload_longest_segments(void **state)
+{
+	static struct collected all;
+	static struct built in;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		const size_t most = 65535 - 40 - (i ? 20 : 0); // in sum, IPv6's header is not counted there
+		const struct plan plan = {.v6 = i, .protocol = TCP, .payload = most + 1, .mss = most};
+
+		build(&plan, &in);
+		put16(in.bytes + in.l3 + (i ? 4 : 2), 0); // beyond 64 KiB, it ends with the frame
+		assert_int_equal(run(&in, SL_OFFLOAD_SCRATCH, &all), SL_OK);
+		assert_int_equal(all.count, 2);
+		assert_int_equal(all.frames[0].len, in.payload + most);
+		assert_int_equal(get16(all.bytes + in.l3 + (i ? 4 : 2)), 65535 - (i ? 40 : 0));
+		assert_int_equal(all.frames[1].len, in.payload + 1);
+		in.vnet.gso_size++;
+		in.len++;
+		expect_invalid(&in);
+	}
+}
+
+// A checksum that would lie outside the frame: refused, and the frame is not emitted.
+static void offload_checksum_outside(void **state)
+{
+	static struct built in;
+
+	(void)state;
+	build(&(struct plan){.protocol = UDP, .payload = 100, .mss = 1, .needs_csum = true}, &in);
+	in.vnet.gso = SL_GSO_NONE;
+	in.vnet.csum_start = (uint16_t)(in.len - 6);
+	expect_invalid(&in);
+	in.vnet.csum_start = 13;
+	expect_invalid(&in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +523,8 @@ int main(void)
 		cmocka_unit_test(offload_complete_checksum_bounds),
 		cmocka_unit_test(offload_ipv6_routing_header),
 		cmocka_unit_test(offload_refuses_mismatches),
+		cmocka_unit_test(offload_longest_segments),
+		cmocka_unit_test(offload_checksum_outside),
 		cmocka_unit_test(vnet_decode_and_encode),
 	};
 	return cmocka_run_group_tests_name("offload", tests, NULL, NULL);
