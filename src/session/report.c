@@ -47,8 +47,7 @@ static json_t *sentences(const struct sl_session_status *now)
 {
 	json_t *list = json_array();
 
-	if (json_array_append_new(list, sl_report_sentence(now->sentence)) == 0 &&
-	    (!now->isolated || json_array_append_new(list, isolation(now)) == 0))
+	if (json_array_append_new(list, sl_report_sentence(now->sentence)) == 0)
 		return list;
 	json_decref(list);
 	return NULL;

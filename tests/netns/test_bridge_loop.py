@@ -356,7 +356,7 @@ def far_away(party):
         away = traffic.ping(party.c2, topology.LAN_HOST)  # over the relay and back
         tap.expect(away >= 60, f"the ping takes {away} ms only")
         tried = []
-        for _ in range(3):  # the moment of the bridging within the probes' time is chance
+        for _ in range(3):  # the moment of the bridging within a second is chance
             with Background(party), Surplus(party) as surplus:
                 time.sleep(0.5)
                 alarms = len(party.watch["relay"].seen("loop"))
