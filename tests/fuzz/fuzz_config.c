@@ -132,7 +132,7 @@ static void check_set(const struct kind *kind, const uint8_t *data, size_t size)
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
-	return "leak:strbuf_append\n";
+	return "leak:strbuf_append\nleak:libconfig_yylex\n";
 }
 
 // One directory for the whole run; it is removed when the process ends.
