@@ -37,7 +37,9 @@ def dhcp(party):
     for role, client in zip(topology.HOMES, ("udhcpc", "dhclient")):
         party.address[role] = traffic.lease(party, role, client=client)
         mac = party.spaces[role].mac("softlan0")
-        tap.expect_equal(party.leases().get(mac), party.address[role], f"dnsmasq's lease for {role} ({mac})")
+        # dnsmasq writes the file anew with each change: for a moment it is empty.
+        traffic.eventually(f"dnsmasq's lease of {party.address[role]} for {role} ({mac})",
+                           lambda mac=mac, role=role: party.leases().get(mac) == party.address[role], 2)
     tap.expect(party.address["c1"] != party.address["c2"], "both clients have the same address")
 
 
