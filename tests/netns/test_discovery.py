@@ -89,7 +89,7 @@ def others(party, place):
     return [one for one in party.places.values() if one is not place]
 
 
-@plan.case("SSDP: M-SEARCH to 239.255.255.250:1900 and its unicast answer, both ways [FILTER-9 RELAY-5]")
+@plan.case("SSDP: M-SEARCH to 239.255.255.250:1900 and its unicast answer, both ways [FILTER-5 GW-2 RELAY-5]")
 def ssdp_search(party):
     with drops.only(party):
         for asker, server in ways(party):
@@ -97,7 +97,7 @@ def ssdp_search(party):
                                 messages.ssdp_answer(server.address), group=messages.SSDP_GROUP)
 
 
-@plan.case("SSDP: NOTIFY to 239.255.255.250:1900, both ways [FILTER-9 RELAY-5]")
+@plan.case("SSDP: NOTIFY to 239.255.255.250:1900, both ways [FILTER-5 GW-2 RELAY-5]")
 def ssdp_notify(party):
     with drops.only(party):
         for sender, _ in ways(party):
@@ -105,7 +105,7 @@ def ssdp_notify(party):
                          messages.ssdp_notify(sender.address), group=messages.SSDP_GROUP)
 
 
-@plan.case("NetBIOS name service: a broadcast query to port 137 and its unicast answer, both ways [FILTER-9]")
+@plan.case("NetBIOS name service: a broadcast query to port 137 and its unicast answer, both ways [FILTER-5 GW-2]")
 def netbios(party):
     with drops.only(party):
         for asker, server in ways(party):
@@ -115,7 +115,7 @@ def netbios(party):
                                 asker_port=messages.NETBIOS_PORT)
 
 
-@plan.case("Minecraft: the announcement of an open world to 224.0.2.60:4445, both ways [FILTER-9 RELAY-5]")
+@plan.case("Minecraft: the announcement of an open world to 224.0.2.60:4445, both ways [FILTER-5 GW-2 RELAY-5]")
 def minecraft(party):
     with drops.only(party):
         for sender, _ in ways(party):
@@ -123,7 +123,7 @@ def minecraft(party):
                          messages.MINECRAFT, group=messages.MINECRAFT_GROUP)
 
 
-@plan.case("Source engine: A2S_INFO broadcast to port 27015 and its unicast answer, both ways [FILTER-9]")
+@plan.case("Source engine: A2S_INFO broadcast to port 27015 and its unicast answer, both ways [FILTER-5 GW-2]")
 def source_engine(party):
     with drops.only(party):
         for asker, server in ways(party):
@@ -131,7 +131,7 @@ def source_engine(party):
                                 messages.SOURCE_ANSWER)
 
 
-@plan.case("broadcasts to 255.255.255.255 and to the subnet's address reach all, both ways [FILTER-9 RELAY-5]")
+@plan.case("broadcasts to 255.255.255.255 and to the subnet's address reach all, both ways [FILTER-5 GW-2 RELAY-5]")
 def broadcasts(party):
     with drops.only(party):
         for sender, _ in ways(party):
@@ -139,7 +139,7 @@ def broadcasts(party):
                 announcement(sender, others(party, sender), target, 6112, f"{sender.role} to {target}".encode())
 
 
-@plan.case("IPX SAP in all four encapsulations (0x8137 and raw 802.3 among them) byte for byte, both ways [FILTER-9]")
+@plan.case("IPX SAP in its four encapsulations (0x8137, raw 802.3, LLC, SNAP) byte for byte, both ways [GW-2 PROTO-4]")
 def ipx(party):
     for sender, receiver in ways(party):
         wanted = messages.ipx_frames(sender.mac)
@@ -268,24 +268,24 @@ def ask(querier, member, query):
 
 
 # Version 3 first: a host that has heard a query of version 2 speaks that for minutes (RFC 3376 7.2.1).
-@plan.case("IGMPv3 reports of the kernel, both ways; the LAN's query is answered [FILTER-6 FILTER-9]")
+@plan.case("IGMPv3 reports of the kernel, both ways; the LAN's query is answered [FILTER-5 GW-2]")
 def igmp3(party):
     lan = party.places["lan"]
     reports(party, 4, 3, "239.77.3.3", IGMP3, messages.igmp_query(lan.mac, lan.address, version=3))
 
 
-@plan.case("IGMPv2 reports and leaves of the kernel, both ways; the LAN's query is answered [FILTER-6 FILTER-9]")
+@plan.case("IGMPv2 reports and leaves of the kernel, both ways; the LAN's query is answered [FILTER-5 GW-2]")
 def igmp2(party):
     lan = party.places["lan"]
     reports(party, 4, 2, "239.77.2.2", IGMP2, messages.igmp_query(lan.mac, lan.address))
 
 
-@plan.case("MLDv2 reports of the kernel, both ways; the LAN's query is answered [FILTER-6 FILTER-9]")
+@plan.case("MLDv2 reports of the kernel, both ways; the LAN's query is answered [FILTER-6 GW-2]")
 def mld2(party):
     reports(party, 6, 2, "ff05::77:2", MLD2, lan_mld_query(party, version=2))
 
 
-@plan.case("MLDv1 reports and dones of the kernel, both ways; the LAN's query is answered [FILTER-6 FILTER-9]")
+@plan.case("MLDv1 reports and dones of the kernel, both ways; the LAN's query is answered [FILTER-6 GW-2]")
 def mld1(party):
     reports(party, 6, 1, "ff05::77:1", MLD1, lan_mld_query(party))
 
@@ -319,7 +319,7 @@ def fragment_of(frame):
     return kind == 0x0800 and struct.unpack_from("!H", frame, 20)[0] & 0x3FFF != 0 or kind == 0x86DD and frame[20] == 44
 
 
-@plan.case("a UDP datagram of 3,000 bytes over IPv4 crosses in fragments, both ways [FILTER-7 FILTER-9]")
+@plan.case("a UDP datagram of 3,000 bytes over IPv4 crosses in fragments, both ways [FILTER-5 FILTER-7]")
 def big4(party):
     with drops.only(party):
         for sender, receiver in (*ways(party), (party.places["c1"], party.places["c2"])):
@@ -354,7 +354,7 @@ def big_over_mtu(party):
         lan.space.batch([f"{route} mtu {client.space.mtu(client.interface)}"])
 
 
-@plan.case("ARP: a request and its answer, both ways, and a probe for an unused address [FILTER-9]")
+@plan.case("ARP: a request and its answer, both ways, and a probe for an unused address [GW-2]")
 def arp(party):
     with drops.only(party):
         for asker, server in ways(party):
@@ -364,7 +364,7 @@ def arp(party):
             asker.space.run(["arping", "-D", "-I", asker.interface, "-c", "2", "-w", "3", "10.77.0.250"])
 
 
-@plan.case("a TCP connection, opened from either side, carries 2 MB whole [FILTER-9]")
+@plan.case("a TCP connection, opened from either side, carries 2 MB whole [GW-2]")
 def tcp(party):
     with drops.only(party):
         for sender, receiver in ways(party):
