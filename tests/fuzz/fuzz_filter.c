@@ -6,6 +6,7 @@
 #include "fuzz.h"
 #include "proto/filter.h"
 #include "proto/guard.h"
+#include "proto/guard_read.h"
 #include "proto/probe.h"
 #include "proto/repeats.h"
 
@@ -57,6 +58,15 @@ static bool plain_hidden_advertisement(const uint8_t *frame, size_t len)
 	       frame[54] == 58 && frame[55] == 0 && frame[62] == 134;
 }
 
+// What a remote's packet is when it passes: as long as it says itself, without padding.
+static void check_packet(const struct sl_view *view)
+{
+	if (view->protocol == SL_ETHERTYPE_IPV4)
+		CHECK(view->network_len == sl_get16(view->network + 2));
+	else if (view->protocol == SL_ETHERTYPE_IPV6)
+		CHECK(view->network_len == 40u + sl_get16(view->network + 4));
+}
+
 static enum sl_drop judge(const uint8_t *frame, size_t len, const struct sl_filter_input *input,
 			  struct sl_view *view)
 {
@@ -101,22 +111,32 @@ static void check_padding(const uint8_t *frame, size_t len, const struct sl_filt
 }
 
 // A rule that is switched off lets more pass, never less; so does a larger MTU.
-static void check_policies(const uint8_t *frame, size_t len, enum sl_direction direction,
-			   const struct sl_mac *announced)
+static void check_policies(const uint8_t *frame, size_t len, enum sl_direction direction)
 {
+	static const enum sl_drop rules[] = {
+#define X(id, name, help) SL_DROP_##id,
+		SL_FILTER_RULES(X)
+#undef X
+	};
 	static const size_t mtus[] = {0, SL_ETH_MAX_PAYLOAD, 1382, 1280};
-	struct sl_filter_input input = {.direction = direction, .announced = announced};
+	struct sl_filter_input input = {.direction = direction};
 	struct sl_view view;
 	enum sl_drop strict = judge(frame, len, &input, &view), drop;
 
 	check_padding(frame, len, &input, &view, strict);
-	for (uint32_t rule = 0; rule <= SL_DROP_COUNT; rule++) {
-		// Each rule alone, and last all of them.
-		input.relaxed = rule < SL_DROP_COUNT ? SL_POLICY_BIT(rule) : UINT32_MAX;
+	if (direction == SL_FROM_REMOTE && strict == SL_DROP_NONE) {
+		check_packet(&view);
+		CHECK(!plain_dhcp_answer(frame, len) && !plain_hidden_advertisement(frame, len));
+	}
+	// Each rule alone, and last everything that has a bit.
+	for (size_t i = 0; i <= sizeof(rules) / sizeof(*rules); i++) {
+		bool all = i == sizeof(rules) / sizeof(*rules);
+
+		input.relaxed = all ? UINT32_MAX : SL_POLICY_BIT(rules[i]);
 		drop = judge(frame, len, &input, &view);
 		CHECK(strict != SL_DROP_NONE || drop == SL_DROP_NONE);
-		CHECK(strict == SL_DROP_NONE || drop == strict || strict == rule || rule == SL_DROP_COUNT);
-		if (drop != strict || rule == SL_DROP_COUNT)
+		CHECK(strict == SL_DROP_NONE || drop == strict || all || strict == rules[i]);
+		if (drop != strict)
 			check_padding(frame, len, &input, &view, drop);
 	}
 	input.relaxed = 0;
@@ -125,9 +145,6 @@ static void check_policies(const uint8_t *frame, size_t len, enum sl_direction d
 		drop = judge(frame, len, &input, &view);
 		CHECK(drop == strict || (strict == SL_DROP_NONE && drop == SL_DROP_OVER_MTU));
 	}
-	if (direction == SL_FROM_REMOTE)
-		CHECK(strict != SL_DROP_NONE ||
-		      (!plain_dhcp_answer(frame, len) && !plain_hidden_advertisement(frame, len)));
 }
 
 // ---- what looks further than the filter
@@ -174,6 +191,44 @@ static void check_guard(const struct sl_guard *guard)
 		CHECK(sl_map_get(&guard->by_address, guard->routers.address[i], 16) == NULL);
 }
 
+// A plain claim to the address: ARP's announcement (which cannot claim 0.0.0.0), or a Neighbor Advertisement.
+// Returns its length.
+static size_t claim_frame(uint8_t out[78], const struct sl_mac *mac, const uint8_t address[16])
+{
+	static const uint8_t unspecified[16] = {[10] = 0xff, [11] = 0xff};
+
+	memset(out, 0, 78);
+	memset(out, 0xff, SL_MAC_LEN);
+	memcpy(out + 6, mac->b, SL_MAC_LEN);
+	if (memcmp(address, unspecified, 12) == 0 && memcmp(address, unspecified, 16) != 0) {
+		memcpy(out + 12, "\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01", 10);
+		memcpy(out + 22, mac->b, SL_MAC_LEN);
+		memcpy(out + 28, address + 12, 4);
+		return 42;
+	}
+	memcpy(out + 12, "\x86\xdd\x60\x00\x00\x00\x00\x18\x3a\xff", 10);
+	out[54] = 136;
+	memcpy(out + 62, address, 16);
+	return 78;
+}
+
+// What one player holds, the other may not claim.
+static void check_exclusive(struct sl_guard *guard, const struct sl_mac *player, const struct sl_view *view)
+{
+	const struct sl_mac *other = &players[sl_mac_equal(player, &players[0])];
+	struct sl_filter_input input = {.direction = SL_FROM_REMOTE, .announced = other};
+	struct sl_guard_claim claim;
+	struct sl_view second;
+	uint8_t frame[78];
+
+	sl_guard_read_claim(player, view, &claim);
+	if (claim.kind != SL_GUARD_CLAIM)
+		return;
+	CHECK(sl_map_get(&guard->by_address, claim.address, sizeof(claim.address)) != NULL);
+	CHECK(judge(frame, claim_frame(frame, other, claim.address), &input, &second) == SL_DROP_NONE);
+	CHECK(!sl_guard_allows(guard, other, &second, NULL));
+}
+
 static void check_from_player(struct sl_guard *guard, const struct sl_mac *player, const struct sl_view *view)
 {
 	char what[SL_GUARD_TEXT], again[SL_GUARD_TEXT];
@@ -185,6 +240,8 @@ static void check_from_player(struct sl_guard *guard, const struct sl_mac *playe
 	// The same claim a second time is judged the same.
 	CHECK(sl_guard_allows(guard, player, view, again) == allowed && strcmp(what, again) == 0);
 	CHECK(sl_guard_allows(guard, player, view, NULL) == allowed);
+	if (allowed)
+		check_exclusive(guard, player, view);
 	check_guard(guard);
 }
 
@@ -238,16 +295,18 @@ static void check_probe(const uint8_t *frame, size_t len)
 
 static void check_frame(struct room *room, const uint8_t *data, size_t len)
 {
-	const struct sl_mac player = players[0];
 	uint8_t *frame = fuzz_copy(data, len);
-	struct sl_filter_input remote = {.direction = SL_FROM_REMOTE, .announced = &player};
+	struct sl_filter_input remote = {.direction = SL_FROM_REMOTE, .announced = &players[0]};
+	struct sl_filter_input anybody = {.direction = SL_FROM_REMOTE};
 	struct sl_view view;
 
-	check_policies(frame, len, SL_FROM_LAN, NULL);
-	check_policies(frame, len, SL_FROM_REMOTE, NULL);
-	check_policies(frame, len, SL_FROM_REMOTE, &player);
+	check_policies(frame, len, SL_FROM_LAN);
+	check_policies(frame, len, SL_FROM_REMOTE);
 	if (judge(frame, len, &remote, &view) == SL_DROP_NONE)
-		CHECK(sl_mac_equal(&view.eth.src, &player));
+		CHECK(sl_mac_equal(&view.eth.src, &players[0]));
+	// Whoever it names as its sender, nothing else about it changes.
+	remote.relaxed = SL_POLICY_BIT(SL_DROP_FORGED_SOURCE);
+	CHECK(judge(frame, len, &remote, &view) == judge(frame, len, &anybody, &view));
 	check_claims(&room->guard, frame, len, 0);
 	check_claims(&room->guard, frame, len, UINT32_MAX);
 	check_repeats(room, frame, len);
