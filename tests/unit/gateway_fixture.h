@@ -259,7 +259,7 @@ static inline void on_failed(void *arg, const char *why)
 }
 
 static inline struct sl_session_peer *add_peer(struct fixture *f, uint16_t id, enum sl_role role,
-					const struct sl_mac *mac)
+					       const struct sl_mac *mac)
 {
 	struct sl_session_peer *peer = &f->session.peers[f->session.count++];
 
@@ -355,7 +355,7 @@ static inline void from_lan(struct fixture *f, const struct sl_mac *dst, const s
 }
 
 static inline void from_relay(struct fixture *f, struct sl_session_peer *peer, const struct sl_mac *dst,
-		       const struct sl_mac *src, size_t len)
+			      const struct sl_mac *src, size_t len)
 {
 	uint8_t frame[4096];
 
