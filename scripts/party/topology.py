@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 from . import ns
 
@@ -134,6 +135,17 @@ class Party:
         with open(script, "w", encoding="ascii") as file:
             file.write(DHCP_SCRIPT)
         os.chmod(script, 0o755)
+        self._await_switch()
+
+    def _await_switch(self, timeout=5):
+        """Until the switch forwards between its ports: the kernel tells a bridge of a port's carrier up to a second
+        late (linkwatch), and what comes before that is lost."""
+        end = time.monotonic() + timeout
+        while any(port["linkinfo"]["info_slave_data"]["state"] != "forwarding"
+                  for port in self.switch.ip_json("-details link show master br0")):
+            if time.monotonic() > end:
+                raise TimeoutError(f"the switch does not forward after {timeout} s")
+            time.sleep(0.02)
 
     def path(self, name):
         return os.path.join(self.directory, name)
