@@ -190,14 +190,7 @@ const struct sl_option sl_client_options[] = {
 		.free_list = free_routes,
 		.dump_list = dump_routes,
 	},
-#define X(id, rule, text)                                                                                    \
-	{                                                                                                    \
-		.name = "policy." #rule,                                                                     \
-		.type = SL_OPT_BOOL,                                                                         \
-		.offset = FIELD(policy.rule),                                                                \
-		.number = 1,                                                                                 \
-		.help = text,                                                                                \
-	},
+#define X(id, rule, text) SL_POLICY_OPTION(struct sl_client_config, policy, rule, text)
 	SL_FILTER_RULES(X)
 #undef X
 		{.name = NULL},

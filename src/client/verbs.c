@@ -94,18 +94,12 @@ static void verb_status(void *arg, int argc, const char *const *argv, struct sl_
 
 static json_t *bridge_json(const struct sl_client *client)
 {
-	json_t *dropped_out = json_object();
 	struct sl_client_stats bridge;
 
 	sl_client_bridge_stats(client->bridge, &bridge);
-	for (unsigned i = 0; i < SL_DROP_COUNT; i++) {
-		if (bridge.dropped_out[i] != 0)
-			json_object_set_new(dropped_out, sl_drop_name((enum sl_drop)i),
-					    sl_json_number(bridge.dropped_out[i]));
-	}
 	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "group_out", (json_int_t)bridge.group_out, "group_in",
 			 (json_int_t)bridge.group_in, "offline", (json_int_t)bridge.offline, "probes",
-			 (json_int_t)bridge.probes, "dropped_out", dropped_out);
+			 (json_int_t)bridge.probes, "dropped_out", sl_drops_json(bridge.dropped_out, false));
 }
 
 static void verb_stats(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)

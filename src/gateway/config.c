@@ -48,14 +48,7 @@ const struct sl_option sl_gateway_options[] = {
 		.help = "Broadcast and multicast frames a second that the LAN may send into the room; 0: no "
 			"limit.",
 	},
-#define X(id, rule, text)                                                                                    \
-	{                                                                                                    \
-		.name = "policy." #rule,                                                                     \
-		.type = SL_OPT_BOOL,                                                                         \
-		.offset = offsetof(struct sl_gateway_config, policy.rule),                                   \
-		.number = 1,                                                                                 \
-		.help = text,                                                                                \
-	},
+#define X(id, rule, text) SL_POLICY_OPTION(struct sl_gateway_config, policy, rule, text)
 	SL_POLICY_RULES(X)
 #undef X
 		{.name = NULL},

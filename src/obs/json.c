@@ -7,33 +7,33 @@ json_t *sl_json_number(uint64_t value)
 	return json_integer((json_int_t)(value < max ? value : max));
 }
 
+json_t *sl_drops_json(const uint64_t drops[static SL_DROP_COUNT], bool all)
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 0; object != NULL && i < SL_DROP_COUNT; i++) {
+		if ((drops[i] != 0 || all) && json_object_set_new(object, sl_drop_name((enum sl_drop)i),
+								  sl_json_number(drops[i])) != 0) {
+			json_decref(object);
+			object = NULL;
+		}
+	}
+	return object;
+}
+
 json_t *sl_counters_json(const struct sl_counters *counters, bool all)
 {
 	json_t *object = json_object();
-	json_t *drops = json_object();
-	json_t *result = NULL;
+	int rc = 0;
 
-	if (object == NULL || drops == NULL)
-		goto out;
-#define X(field)                                                                                             \
-	if (json_object_set_new(object, #field, sl_json_number(counters->field)) != 0)                       \
-		goto out;
+#define X(field) rc |= json_object_set_new(object, #field, sl_json_number(counters->field));
 	SL_COUNTER_FIELDS(X)
 #undef X
-	for (unsigned i = 0; i < SL_DROP_COUNT; i++) {
-		if (counters->drops[i] == 0 && !all)
-			continue;
-		if (json_object_set_new(drops, sl_drop_name((enum sl_drop)i),
-					sl_json_number(counters->drops[i])) != 0)
-			goto out;
-	}
-	if (json_object_set(object, "drops", drops) != 0)
-		goto out;
-	result = json_incref(object);
-out:
-	json_decref(drops);
+	rc |= json_object_set_new(object, "drops", sl_drops_json(counters->drops, all));
+	if (rc == 0)
+		return object;
 	json_decref(object);
-	return result;
+	return NULL;
 }
 
 json_t *sl_udp_json(const struct sl_udp_stats *udp)

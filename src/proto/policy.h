@@ -55,3 +55,7 @@ static inline uint32_t sl_policy_relaxed(const struct sl_policy *policy)
 #undef X
 	return relaxed;
 }
+
+// The names of the rules in the set, for people: "dhcp_server, loop"; "" for none. Returns `out`.
+#define SL_POLICY_NAMES 512
+const char *sl_policy_names(uint32_t relaxed, char out[static SL_POLICY_NAMES]);

@@ -1,7 +1,6 @@
 #include "relay/relay.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,17 +35,12 @@ void relay_room_rules(struct sl_relay *relay, struct relay_room *room)
 {
 	const struct relay_room_entry *entry = relay_room_list_find(&relay->listed, room->code);
 	uint32_t before = room->relaxed;
-	char names[256] = "";
-	size_t len = 0;
+	char names[SL_POLICY_NAMES];
 
 	room->relaxed = entry ? entry->relaxed : 0;
-	for (unsigned i = 0; i < SL_DROP_COUNT; i++)
-		if (room->relaxed & SL_POLICY_BIT(i))
-			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
-						sl_drop_name((enum sl_drop)i));
 	if (room->relaxed)
 		sl_warn(relay->env->log, "relay", "safety rules are switched off, room %s: %s", room->code,
-			names);
+			sl_policy_names(room->relaxed, names));
 	else if (before)
 		sl_info(relay->env->log, "relay", "all safety rules hold again, room %s", room->code);
 }

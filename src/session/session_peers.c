@@ -51,13 +51,9 @@ static void event_joined(struct sl_session *s, const struct sl_session_peer *pee
 {
 	char mac[SL_MAC_TEXT];
 
-	if (peer->role == SL_ROLE_CLIENT)
-		sl_event(s->env, "peer_joined", "{s:s, s:i, s:s, s:s}", "room", s->config.room, "peer",
-			 (int)peer->id, "role", sl_role_name(peer->role), "mac",
-			 sl_mac_format(&peer->mac, mac));
-	else
-		sl_event(s->env, "peer_joined", "{s:s, s:i, s:s}", "room", s->config.room, "peer",
-			 (int)peer->id, "role", sl_role_name(peer->role));
+	sl_event(s->env, "peer_joined", "{s:s, s:i, s:s, s:s*}", "room", s->config.room, "peer",
+		 (int)peer->id, "role", sl_role_name(peer->role), "mac",
+		 peer->role == SL_ROLE_CLIENT ? sl_mac_format(&peer->mac, mac) : NULL);
 }
 
 static int peer_add(struct sl_session *s, struct sl_session_peer *peer, struct sl_error *error)

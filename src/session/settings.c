@@ -145,15 +145,9 @@ int sl_endpoint_session_config(const struct sl_endpoint_settings *settings, enum
 
 void sl_endpoint_warn_relaxed(struct sl_log *log, const char *scope, uint32_t relaxed)
 {
-	char names[512] = "";
-	size_t used = 0;
+	char names[SL_POLICY_NAMES];
 
-	for (unsigned i = 0; i < SL_DROP_COUNT && used < sizeof(names); i++) {
-		if ((relaxed & SL_POLICY_BIT(i)) != 0)
-			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
-						 used > 0 ? ", " : "", sl_drop_name((enum sl_drop)i));
-	}
-	if (used > 0)
+	if (relaxed != 0)
 		sl_warn(log, scope, "safety rules are switched off, such frames may cross: %s (policy)",
-			names);
+			sl_policy_names(relaxed, names));
 }

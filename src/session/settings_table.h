@@ -83,4 +83,9 @@
 	  .offset = SL_ENDPOINT_FIELD(T, member, stats_interval), .number = 10, .min = 1, \
 	  .max = SL_ENDPOINT_TIME_MAX, .restart = true, \
 	  .help = "Seconds between the reports of counters to the relay." }
+
+// The row of one safety rule (proto/policy.h); `member`: its place in T.
+#define SL_POLICY_OPTION(T, member, rule, text) \
+	{ .name = "policy." #rule, .type = SL_OPT_BOOL, .offset = offsetof(T, member.rule), .number = 1, \
+	  .help = text },
 // clang-format on
