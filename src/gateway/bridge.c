@@ -102,6 +102,8 @@ static void lan_frame(struct sl_gateway_bridge *bridge, const uint8_t *frame, si
 		return;
 	if (probe == LAN_PROBE_OURS)
 		verdict = SL_DROP_NONE; // the relay needs to see it, whatever else is wrong here
+	else if (probe == LAN_PROBE_EXCESS)
+		verdict = SL_DROP_LOOP;
 	else if (relation == REFLECTED)
 		verdict = SL_DROP_REFLECTED;
 	else if (malformed)

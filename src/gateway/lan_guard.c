@@ -96,7 +96,7 @@ static void report_loop(struct lan_guard *lan, const char *room, const struct sl
 	sl_mac_format(&culprit->mac, mac);
 	sl_warn(lan->env->log, "gateway",
 		"the loop probe of peer %u (mac %s) came back from the LAN: that client's machine bridges "
-		"room %s into this LAN; the relay is told and isolates it",
+		"room %s into this LAN; the relay is told, and isolates it if the probe is genuine",
 		culprit->id, mac, room);
 	sl_event(lan->env, "loop", "{s:s, s:i, s:s}", "room", room, "peer", (int)culprit->id, "mac", mac);
 }
@@ -116,6 +116,8 @@ enum lan_probe lan_guard_probe(struct lan_guard *lan, const struct sl_membership
 		return LAN_PROBE_FOREIGN;
 	}
 	lan->own_probes++;
+	if (!sl_bucket_take(&lan->probe_bucket, lan->env->now_ns, LAN_GUARD_PROBE_PPS))
+		return LAN_PROBE_EXCESS;
 	culprit = sl_session_peer_by_id(lan->session, probe.peer_id);
 	if (culprit != NULL && culprit->role == SL_ROLE_CLIENT && holds(lan, SL_DROP_LOOP))
 		report_loop(lan, member->room, culprit);

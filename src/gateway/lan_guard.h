@@ -13,6 +13,10 @@
 
 #define LAN_GUARD_BROADCAST_PPS 1000 // lan_rate.broadcast_pps, the default
 
+// Loop probes of ours that are handed on in a second. Each client has four at most; a LAN host that makes
+// some up gets no more through, and the true ones among them come again.
+#define LAN_GUARD_PROBE_PPS 64
+
 // One line in 10 s for each culprit; those whose ids have the same remainder share it.
 #define LAN_GUARD_CULPRITS 64
 
@@ -25,7 +29,7 @@ struct lan_guard {
 	// One for each direction: a player's broadcast that the LAN answers with the same bytes goes once
 	// each way.
 	struct sl_repeats from_lan, from_relay;
-	struct sl_bucket bucket;
+	struct sl_bucket bucket, probe_bucket;
 	struct sl_log_limit culprits[LAN_GUARD_CULPRITS];
 	uint64_t own_probes, foreign_probes;
 };
@@ -48,6 +52,7 @@ enum sl_drop lan_guard_inward(struct lan_guard *lan, const struct sl_mac *client
 enum lan_probe {
 	LAN_PROBE_NONE,    // it is none
 	LAN_PROBE_OURS,    // of our room: the relay must see it
+	LAN_PROBE_EXCESS,  // of our room, and more of them than there can be
 	LAN_PROBE_FOREIGN, // of another room or relay: nobody's loop here
 };
 // Is this frame of the LAN a loop probe? One of ours is reported, with its culprit.

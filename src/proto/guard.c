@@ -166,6 +166,8 @@ void sl_guard_lan(struct sl_guard *guard, const struct sl_view *view)
 	if (client == NULL && !lesson.on_link)
 		return;
 	for (size_t i = 0; i < lesson.router_count; i++) {
+		if (lesson.has_client && memcmp(lesson.routers[i], lesson.leased, SL_GUARD_ADDRESS) == 0)
+			continue; // some servers say so where there is no router; it is the client's
 		if (lesson.routers_gone)
 			take_out(&guard->routers, find(&guard->routers, lesson.routers[i]));
 		else

@@ -5,6 +5,8 @@
 #include "common/bytes.h"
 
 #define ARP_LEN 28 // RFC 826 over Ethernet, for IPv4
+#define IPV4_SOURCE_AT 12
+#define IPV4_DESTINATION_AT 16
 #define IPV6_HOP_LIMIT_AT 7
 #define IPV6_SOURCE_AT 8
 
@@ -48,13 +50,18 @@ static bool own_mac(const struct sl_mac *mac, const uint8_t *named, struct sl_gu
 
 // RFC 826. What counts is what receivers take: Linux takes hardware type 6 (IEEE 802) for Ethernet, small
 // stacks look at the lengths only, or at the types only, and learn from any operation. And the wire fills a
-// short frame up with zeros, so one that is cut off in the target's fields arrives whole.
+// short frame up with zeros, so one that is cut off in the target's fields arrives whole. What an 802.3
+// length cuts off need not be zeros: there are receivers that take the frame's own length.
 static void read_arp(const struct sl_mac *mac, const struct sl_view *view, struct sl_guard_claim *out)
 {
 	uint8_t arp[ARP_LEN] = {0};
 	unsigned hardware;
 	bool by_type, by_length;
 
+	if (view->network_len < ARP_LEN && view->eth.type < SL_ETHERTYPE_MIN) {
+		out->kind = SL_GUARD_MALFORMED;
+		return;
+	}
 	memcpy(arp, view->network, view->network_len < ARP_LEN ? view->network_len : ARP_LEN);
 	hardware = sl_get16(arp);
 	by_type = (hardware == 1 || hardware == 6) && sl_get16(arp + 2) == SL_ETHERTYPE_IPV4;
@@ -160,6 +167,7 @@ static bool read_advertisement(const struct sl_view *view, struct sl_guard_lesso
 }
 
 // A BOOTP message (RFC 2131 section 2): where its fields are, and how long those are that may hold options.
+#define BOOTP_CIADDR_AT 12
 #define BOOTP_YIADDR_AT 16
 #define BOOTP_CHADDR_AT 28
 #define BOOTP_SNAME_AT 44
@@ -204,6 +212,27 @@ static void read_dhcp_options(const uint8_t *at, size_t left, struct dhcp_option
 	}
 }
 
+// RFC 1918 and RFC 3927.
+static bool is_private(const uint8_t *ipv4)
+{
+	return ipv4[0] == 10 || (ipv4[0] == 172 && (ipv4[1] & 0xf0) == 16) ||
+	       (ipv4[0] == 192 && ipv4[1] == 168) || (ipv4[0] == 169 && ipv4[1] == 254);
+}
+
+// RFC 2131 section 4.1: an answer to one machine goes to the MAC in chaddr and to the address that this
+// machine has (ciaddr) or gets (yiaddr). One that a client ordered from a server of its own out there, and
+// that came in through the LAN's NAT, has a source that no LAN with these addresses has.
+static bool is_for_client(const struct sl_view *view, const uint8_t *bootp)
+{
+	const uint8_t *from = view->network + IPV4_SOURCE_AT, *to = view->network + IPV4_DESTINATION_AT;
+	size_t at = all_zero(bootp + BOOTP_YIADDR_AT, 4) ? BOOTP_CIADDR_AT : BOOTP_YIADDR_AT;
+
+	if (memcmp(view->eth.dst.b, bootp + BOOTP_CHADDR_AT, SL_MAC_LEN) != 0 ||
+	    memcmp(to, bootp + at, 4) != 0)
+		return false;
+	return (is_private(from) && is_private(to)) || memcmp(from, to, 2) == 0;
+}
+
 static bool read_dhcp(const struct sl_view *view, struct sl_guard_lesson *out)
 {
 	const uint8_t *udp = view->transport, *bootp = udp + 8;
@@ -224,8 +253,9 @@ static bool read_dhcp(const struct sl_view *view, struct sl_guard_lesson *out)
 	if (options.type != DHCP_OFFER && options.type != DHCP_ACK)
 		return false;
 
-	out->on_link = memcmp(view->network + 16, "\xff\xff\xff\xff", 4) == 0;
-	out->has_client = bootp[1] == 1 && bootp[2] == SL_MAC_LEN;
+	out->on_link = memcmp(view->network + IPV4_DESTINATION_AT, "\xff\xff\xff\xff", 4) == 0;
+	out->has_client =
+		bootp[1] == 1 && bootp[2] == SL_MAC_LEN && (out->on_link || is_for_client(view, bootp));
 	memcpy(out->client.b, bootp + BOOTP_CHADDR_AT, SL_MAC_LEN);
 	out->has_lease = options.type == DHCP_ACK && !all_zero(bootp + BOOTP_YIADDR_AT, 4);
 	map_ipv4(bootp + BOOTP_YIADDR_AT, out->leased);

@@ -10,7 +10,7 @@ enum sl_guard_kind {
 	SL_GUARD_NO_CLAIM,
 	SL_GUARD_CLAIM,       // `address` is claimed
 	SL_GUARD_FOREIGN_MAC, // names another MAC than the sender's, `named`
-	SL_GUARD_MALFORMED,   // a neighbor message that is cut off, or an option that is
+	SL_GUARD_MALFORMED,   // a neighbor message that is cut off (or ARP, by an 802.3 length), or an option
 };
 
 struct sl_guard_claim {
@@ -27,8 +27,8 @@ struct sl_guard_lesson {
 	size_t router_count;
 	bool routers_gone;    // they are none any more (a Router Advertisement with lifetime 0)
 	bool on_link;         // nobody outside the LAN can have sent it
-	bool has_client;      // DHCP, and `client` is its chaddr
-	struct sl_mac client; // the one that it is for
+	bool has_client;      // DHCP, sent to all or to `client`
+	struct sl_mac client; // its chaddr: the one that it is for
 	bool has_lease;       // DHCP ACK: and `leased` its address
 	uint8_t leased[SL_GUARD_ADDRESS];
 };

@@ -435,6 +435,23 @@ static void gw_3_nothing_stops_a_probe_of_ours(void **state)
 	assert_string_equal(f->logged, ""); // the gateway was told not to look for loops
 }
 
+// A host of the LAN knows the room's id from any probe, and can make up as many as it likes.
+static void gw_3_made_up_probes_have_a_limit(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t frame[SL_PROBE_LEN];
+
+	for (unsigned i = 0; i < 1000; i++)
+		lan_bytes(f, probe(ROOM_ID, 2, frame), SL_PROBE_LEN);
+	assert_int_equal(f->session.sent, LAN_GUARD_PROBE_PPS);
+	assert_int_equal(drops(f, SL_DROP_LOOP), 1000 - LAN_GUARD_PROBE_PPS);
+	assert_int_equal(stats(f).own_probes, 1000);
+	pass_time(f, SL_NS_PER_S / 2);
+	for (unsigned i = 0; i < 1000; i++)
+		lan_bytes(f, probe(ROOM_ID, 2, frame), SL_PROBE_LEN);
+	assert_int_equal(f->session.sent, LAN_GUARD_PROBE_PPS + LAN_GUARD_PROBE_PPS / 2);
+}
+
 // Two rooms may have their gateways on one LAN.
 static void gw_3_a_foreign_probe_raises_no_alarm(void **state)
 {
@@ -500,6 +517,7 @@ int main(void)
 		T(relay_10_what_goes_round_is_not_charged),
 		T(gw_3_a_probe_of_ours_names_the_culprit_and_reaches_the_relay),
 		T(gw_3_nothing_stops_a_probe_of_ours),
+		T(gw_3_made_up_probes_have_a_limit),
 		T(gw_3_a_foreign_probe_raises_no_alarm),
 		T(gw_3_a_client_s_probe_does_not_get_to_the_lan),
 	};

@@ -124,6 +124,11 @@ static void guard_arp_evasions(void **state)
 	add(&other, "\xaa\xaa\x03\x00\x00\x00\x08\x06", 8);
 	add(&other, frame.bytes + 14, 28);
 	assert_false(allows_frame(guard, &bob, &other, NULL));
+	// With a length that hides the address from whoever goes by it: never, whatever lies behind.
+	for (uint8_t hidden = 1; hidden <= 28; hidden++) {
+		other.bytes[13] = (uint8_t)(8 + 28 - hidden);
+		assert_false(allows_frame(guard, &bob, &other, NULL));
+	}
 }
 
 // RFC 4861: what NS, RS and NA claim, and what a duplicate address detection does not.

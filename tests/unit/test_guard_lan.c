@@ -177,20 +177,35 @@ static void guard_dhcp_malformed(void **state)
 	assert_int_equal(guard->by_address.count, 1);
 }
 
-// A DHCP answer sent from afar to one machine teaches nothing, unless it is for a client of the room.
-static void guard_dhcp_from_outside(void **state)
+// "The router is 192.168.1.1", to one machine, the way a server on the LAN sends it.
+static void ack_to(struct frame *frame, const struct sl_mac *client, const char *address)
+{
+	dhcp(frame, address, client, address);
+	memcpy(frame->bytes, client->b, 6);
+	add(frame, "\x35\x01\x05\x03\x04\xc0\xa8\x01\x01", 9);
+	finish_dhcp(frame);
+}
+
+static void set4(struct frame *frame, size_t at, const char *address)
+{
+	assert_int_equal(inet_pton(AF_INET, address, frame->bytes + at), 1);
+}
+
+#define IP_SOURCE 26
+#define CIADDR (42 + 12)
+#define YIADDR (42 + 16)
+
+// A DHCP answer to one machine teaches nothing, unless it is for a client of the room.
+static void guard_dhcp_for_a_stranger(void **state)
 {
 	static const struct sl_mac stranger = {{0x02, 0, 0, 0, 0, 0x0c}};
 	struct sl_guard *guard = *state;
 	struct frame frame;
 
-	assert_true(says_arp(guard, &alice, "192.168.1.50"));
-	dhcp(&frame, "192.168.1.77", &stranger, "192.168.1.77");
-	add(&frame, "\x35\x01\x05\x03\x04\xc0\xa8\x01\x32", 9); // "the router is 192.168.1.50"
-	finish_dhcp(&frame);
+	ack_to(&frame, &stranger, "192.168.1.77");
 	hear(guard, &frame);
 	assert_int_equal(guard->routers.count, 0);
-	memcpy(frame.bytes + 42 + 28, bob.b, 6);
+	ack_to(&frame, &bob, "192.168.1.51");
 	frame.bytes[42 + 2] = 5; // a hardware address of another kind
 	hear(guard, &frame);
 	assert_int_equal(guard->routers.count, 0);
@@ -198,9 +213,70 @@ static void guard_dhcp_from_outside(void **state)
 	frame.bytes[42 + 1] = 6;
 	hear(guard, &frame);
 	assert_int_equal(guard->routers.count, 0);
+	assert_int_equal(guard->by_address.count, 0);
 	frame.bytes[42 + 1] = 1;
 	hear(guard, &frame);
 	assert_int_equal(guard->routers.count, 1);
+	assert_false(says_arp(guard, &alice, "192.168.1.51"));
+	sl_guard_forget_routers(guard);
+	set4(&frame, YIADDR, "0.0.0.0"); // answers DHCPINFORM
+	set4(&frame, CIADDR, "192.168.1.51");
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 1);
+}
+
+// What a client orders from a server of its own, out there behind the LAN's NAT, moves nobody's address and
+// makes no router.
+static void guard_dhcp_through_the_nat(void **state)
+{
+	static const char *const afar[] = {"203.0.113.9", "172.32.0.1",  "172.15.0.1", "192.169.0.1",
+					   "11.0.0.1",    "169.253.0.1", "100.64.0.1"};
+	static const char *const near[] = {"192.168.1.1", "192.168.200.1", "10.0.0.1",
+					   "172.16.0.1",  "172.31.0.1",    "169.254.0.1"};
+	struct sl_guard *guard = *state;
+	struct frame frame;
+
+	assert_true(says_arp(guard, &alice, "192.168.1.50"));
+	ack_to(&frame, &bob, "192.168.1.51");
+	set4(&frame, YIADDR, "192.168.1.50"); // "alice's address is yours", to bob's
+	hear(guard, &frame);
+	set4(&frame, 30,
+	     "192.168.1.50"); // with alice's as the request's source: the router sends it to alice
+	memcpy(frame.bytes, alice.b, 6);
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
+	assert_false(says_arp(guard, &bob, "192.168.1.50"));
+	for (size_t i = 0; i < sizeof(afar) / sizeof(afar[0]); i++) {
+		ack_to(&frame, &bob, "192.168.1.51");
+		set4(&frame, IP_SOURCE, afar[i]);
+		hear(guard, &frame);
+		assert_int_equal(guard->routers.count, 0);
+	}
+	assert_int_equal(guard->by_address.count, 1);
+	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
+		ack_to(&frame, &bob, "192.168.1.51");
+		set4(&frame, IP_SOURCE, near[i]);
+		hear(guard, &frame);
+		assert_int_equal(guard->routers.count, 1);
+		sl_guard_forget_routers(guard);
+	}
+	ack_to(&frame, &bob, "198.51.100.51"); // a LAN of public addresses
+	set4(&frame, IP_SOURCE, "198.52.100.1");
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 0);
+	set4(&frame, IP_SOURCE, "198.51.200.1");
+	hear(guard, &frame);
+	assert_int_equal(guard->routers.count, 1);
+}
+
+static void guard_nobody_is_his_own_router(void **state)
+{
+	struct sl_guard *guard = *state;
+
+	hear_dhcp(guard, DHCP_ACK, &bob, "192.168.1.51", "192.168.1.51");
+	assert_int_equal(guard->routers.count, 0);
+	assert_true(says_arp(guard, &bob, "192.168.1.51"));
+	assert_false(says_arp(guard, &alice, "192.168.1.51"));
 }
 
 static void guard_routers_are_bounded(void **state)
@@ -250,7 +326,9 @@ int main(void)
 		TEST(guard_dhcp_every_router_of_the_option),
 		TEST(guard_dhcp_overload),
 		TEST(guard_dhcp_malformed),
-		TEST(guard_dhcp_from_outside),
+		TEST(guard_dhcp_for_a_stranger),
+		TEST(guard_dhcp_through_the_nat),
+		TEST(guard_nobody_is_his_own_router),
 		TEST(guard_routers_are_bounded),
 		TEST(guard_lease_moves_an_address),
 	};
