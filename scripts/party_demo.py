@@ -159,8 +159,8 @@ class Demo:
     def lease(self, role):
         address = traffic.lease(self.party, role)
         mac = self.party.spaces[role].mac(self.clients[role].tap)
-        if self.party.leases().get(mac) != address:
-            raise ns.CommandFailed(f"dnsmasq's lease file does not list {address} for {mac}")
+        # dnsmasq writes its file anew each time: it may be read half written.
+        self.wait(f"dnsmasq's lease file lists {address} for {mac}", lambda: self.party.leases().get(mac) == address, 3)
         self.addresses[role] = address
         return f"{role} leased {address} from the party's dnsmasq through the tunnel"
 

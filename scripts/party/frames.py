@@ -11,6 +11,7 @@ ETH_OWN = 0x88B5  # IEEE 802 local experimental ethertype 1: softlan's own frame
 ETH_TEST = 0x88B6  # local experimental ethertype 2
 SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
 SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35
 TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 0x10, 0x40
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -50,6 +51,8 @@ class Port:
         self.space, self.interface = space, interface
         self.sock = space.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.stamp = 0.0  # when the frame that receive() gave last came to the interface; seconds since 1970
         self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         self.sock.bind((interface, ETH_P_ALL))
@@ -77,6 +80,9 @@ class Port:
                 if status & TP_STATUS_VLAN_VALID:
                     tpid = tpid if status & TP_STATUS_VLAN_TPID_VALID else 0x8100
                     frame = frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
+            elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+                seconds, nanoseconds = struct.unpack("=qq", data[:16])
+                self.stamp = seconds + nanoseconds / 1e9
         return frame
 
     def drain(self):
@@ -90,7 +96,7 @@ class Port:
 class Recorder:
     """Records, in a thread of its own, the frames that arrive on several ports.
 
-    `wanted(frame)` chooses; frames[name] is a list of (time, frame)."""
+    `wanted(frame)` chooses; frames[name] is a list of (time, frame), the kernel's time (Port.stamp)."""
 
     def __init__(self, ports, wanted=lambda frame: True):
         self.ports, self.wanted = ports, wanted
@@ -109,13 +115,15 @@ class Recorder:
         self.thread.join()
 
     def _run(self):
-        names = {port: name for name, port in self.ports.items()}
-        while not self.stopping.is_set():
-            ready, _, _ = select.select(list(names), [], [], 0.05)
-            for port in ready:
+        ending = False
+        while not ending:
+            ending = self.stopping.is_set()  # asked before the last look: what came until then is in it
+            if not ending:
+                select.select(list(self.ports.values()), [], [], 0.05)
+            for name, port in self.ports.items():
                 while (frame := port.receive()) is not None:
                     if self.wanted(frame):
-                        self.frames[names[port]].append((time.monotonic(), frame))
+                        self.frames[name].append((port.stamp, frame))
 
     def seen(self, name):
         return [frame for _, frame in list(self.frames[name])]

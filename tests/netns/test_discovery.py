@@ -292,8 +292,9 @@ def mld1(party):
 
 def lan_mld_query(party, version=1):
     lan = party.places["lan"]
-    local = next(one for one in lan.space.addresses("eth0", 6) if one.startswith("fe80:"))
-    return messages.mld_query(lan.mac, local, version)
+    local = traffic.eventually("the LAN's host has a link-local address", lambda: [
+        one for one in lan.space.addresses("eth0", 6) if one.startswith("fe80:")])
+    return messages.mld_query(lan.mac, local[0], version)
 
 
 def big(sender, receiver, family, port):
