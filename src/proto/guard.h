@@ -6,13 +6,15 @@
 // Claims are: an ARP sender address (RFC 826; a probe with sender 0.0.0.0 claims nothing, RFC 5227), the
 // target of a Neighbor Advertisement, and the source of a Neighbor or Router Solicitation that is not :: (RFC
 // 4861 sections 4.1, 4.3, 4.4). Whoever claims a group address is refused, and a neighbor message that is
-// cut off, or an option in it, or an ARP message cut off by an 802.3 length. A message that only some receivers take is judged as if all did.
+// cut off, or an option in it, or an ARP message that an 802.3 length cuts off. A message that only some
+// receivers take is judged as if all did.
 //
 // Routers are learned from the LAN: the router option of DHCP OFFER and ACK (RFC 2132 section 3.5) and the
 // source of a Router Advertisement with a lifetime. A router wins over a client that holds its address. A
 // DHCP ACK for a client (chaddr) gives it the address, whoever claimed it before: leases move. What could
-// come from outside the LAN is not believed: a DHCP answer must be a broadcast (255.255.255.255), or go to the MAC
-// and the address that it is about, a client's, and from an address as the LAN has them. Nobody is his own router.
+// come from outside the LAN is not believed: a DHCP answer must be a broadcast (to 255.255.255.255), or be
+// about a client, go to that client's MAC and address, and come from an address as the LAN has them. Nobody
+// is his own router.
 #pragma once
 
 #include <stdbool.h>

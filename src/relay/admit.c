@@ -129,7 +129,7 @@ static bool take_place(struct relay_peer *peer)
 	if (is_lan_host(room, hello, peer->relay->env->now_ns)) {
 		relay_reject(peer, SL_REJECT_DUPLICATE_MAC,
 			     "a host on this room's LAN has the same MAC, or had it in the last %d minutes: "
-			     "use another one",
+			     "use another one, or wait until it has been away for that long",
 			     (int)(RELAY_LEARNED_AGE_NS / SL_NS_PER_S / 60));
 		return false;
 	}
