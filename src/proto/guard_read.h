@@ -10,7 +10,7 @@ enum sl_guard_kind {
 	SL_GUARD_NO_CLAIM,
 	SL_GUARD_CLAIM,       // `address` is claimed
 	SL_GUARD_FOREIGN_MAC, // names another MAC than the sender's, `named`
-	SL_GUARD_MALFORMED,   // a neighbor message or an option in it that is cut off; ARP, by an 802.3 length
+	SL_GUARD_MALFORMED,   // a neighbor message or an option in it is cut off; or ARP, by a length
 };
 
 struct sl_guard_claim {
