@@ -108,17 +108,6 @@ static bool silent(const struct relay_peer *peer)
 	       relay->env->now_ns - info.last_rx_ns > relay->silent_ns;
 }
 
-// Is the MAC that of a host which was heard on the LAN? Its frames would go to the newcomer.
-static bool is_lan_host(const struct relay_room *room, const struct sl_msg *hello, uint64_t now_ns)
-{
-	const struct relay_station *station;
-
-	if (!room || hello->hello.role != SL_ROLE_CLIENT)
-		return false;
-	station = relay_stations_find(&room->stations, &hello->hello.mac, now_ns);
-	return station && !station->peer;
-}
-
 // Is the place free, or can it be taken from a peer that has fallen silent?
 static bool take_place(struct relay_peer *peer)
 {
@@ -126,13 +115,6 @@ static bool take_place(struct relay_peer *peer)
 	struct relay_room *room = relay_find_room(peer->relay, hello->hello.room);
 	struct relay_peer *occupant = NULL;
 
-	if (is_lan_host(room, hello, peer->relay->env->now_ns)) {
-		relay_reject(peer, SL_REJECT_DUPLICATE_MAC,
-			     "a host on this room's LAN has the same MAC, or had it in the last %d minutes: "
-			     "use another one, or wait until it has been away for that long",
-			     (int)(RELAY_LEARNED_AGE_NS / SL_NS_PER_S / 60));
-		return false;
-	}
 	if (room)
 		occupant = relay_room_occupant(room, hello->hello.role, &hello->hello.mac);
 	if (!occupant)

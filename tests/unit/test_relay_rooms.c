@@ -1,5 +1,5 @@
 // The relay's rooms and admission: who may join, in which order it is told, and what each one learns.
-#include "relay_party.h"
+#include "relay_harness.h"
 
 static void relay1_relay3_hello_is_answered_with_welcome(void **state)
 {
@@ -135,32 +135,6 @@ static void relay2_one_gateway_and_each_mac_once(void **state)
 	advance(h, MS(1));
 	assert_true(h->conns[3]->close_called);
 	assert_int_equal(h->conns[3]->close_code, SL_CLOSE_REJECTED);
-	harness_free(h);
-}
-
-// Else the LAN's frames for that host would go to whoever takes its MAC, and its own count as reflected.
-static void relay2_nobody_takes_the_mac_of_a_host_of_the_lan(void **state)
-{
-	struct harness *h = harness_new();
-	struct sl_conn *gateway = join(h, "R", 0), *client;
-	struct sl_mac host = client_mac(1);
-
-	(void)state;
-	send_frame(gateway, &broadcast, &host, 60);
-	expect_reject(try_join(h, "R", 1), SL_REJECT_DUPLICATE_MAC);
-	expect_silence(gateway);
-	assert_int_equal(logged(h, "a host on this room's LAN has the same MAC"), 1);
-	client = join(h, "OTHER", 1); // another room's LAN
-	conn_closed(client, SL_CAUSE_PEER);
-	advance(h, RELAY_LEARNED_AGE_NS);
-	expect_reject(try_join(h, "R", 1), SL_REJECT_DUPLICATE_MAC);
-	advance(h, 1); // the host has not been heard for so long
-	client = join(h, "R", 1);
-	send_frame(gateway, &broadcast, &host, 60); // and now the MAC is the client's
-	assert_int_equal(drops(gateway, SL_DROP_REFLECTED), 1);
-	conn_closed(client, SL_CAUSE_PEER);
-	join(h, "R", 1);
-	conn_closed(gateway, SL_CAUSE_PEER); // with the gateway goes what was behind it
 	harness_free(h);
 }
 
@@ -385,7 +359,6 @@ int main(void)
 		cmocka_unit_test(relay8_a_gateway_knows_the_clients_before_they_hear_of_it),
 		cmocka_unit_test(relay4_other_rooms_hear_nothing),
 		cmocka_unit_test(relay2_one_gateway_and_each_mac_once),
-		cmocka_unit_test(relay2_nobody_takes_the_mac_of_a_host_of_the_lan),
 		cmocka_unit_test(relay2_a_silent_peer_gives_its_place),
 		cmocka_unit_test(relay2_a_silent_peer_alone_in_its_room_is_replaced),
 		cmocka_unit_test(relay2_limits),
