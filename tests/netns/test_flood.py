@@ -21,7 +21,7 @@ P99_MS = 2.0
 # A sanitizer makes each packet several times as dear, the generator's too: it may offer less, and each answer takes
 # its share of that. Loss and rates stay as they are.
 SANITIZED_OFFERED, SANITIZED_P99_MS = 20_000, 5.0
-TRIES = 5
+TRIES = 3
 UNKNOWN = 200  # client_rate.unknown_unicast_pps, its default
 LAN = 1000  # lan_rate.broadcast_pps, its default
 STRANGER = "02:99:99:99:99:99"
@@ -58,34 +58,25 @@ def cpu_seconds(daemon):
 
 
 def per_second(stamps):
-    """For each whole second from the first frame on (the last, broken one is left out): how many frames came in it,
-    and for how long none had come when it began."""
-    counts, silence, last = [0] * int(stamps[-1] - stamps[0]), [], stamps[0]
+    """How many frames came in each whole second from the first one on; the last, broken one is left out."""
+    counts = [0] * int(stamps[-1] - stamps[0])
     for stamp in stamps:
-        second = int(stamp - stamps[0])
-        while len(silence) <= second:
-            silence.append(stamps[0] + len(silence) - last if silence else 0)
-        if second < len(counts):
-            counts[second] += 1
-        last = stamp
-    return counts, silence
+        if stamp - stamps[0] < len(counts):
+            counts[int(stamp - stamps[0])] += 1
+    return counts
 
 
 def expect_rate(place, stamps, allowed, seconds):
-    """Behind the first second, which has the burst, each second has the configured rate and at least 90 % of it.
-    Frames that were due in the silence at the end of a second, because some process did not run, belong to it."""
+    """Behind the first second, which has the burst, each second has the configured rate and at least 90 % of it."""
     edge = allowed // EDGE
     tap.expect(stamps, f"nothing of the flood came to {place}")
-    counts, silence = per_second(stamps)
-    print(f"# frames a second at {place}: {counts}, longest silence at a second's end {max(silence) * 1000:.1f} ms")
+    counts = per_second(stamps)
+    print(f"# frames a second at {place}: {counts}")
     tap.expect(len(counts) >= seconds - 1, f"the flood at {place} lasted {len(counts)} s only")
     tap.expect(counts[0] <= 2 * allowed + edge, f"the first second at {place}: {counts[0]}")
-    for number, count in list(enumerate(counts))[1:]:
-        tap.expect(count <= allowed * (1 + silence[number]) + edge, f"{place}: {counts}, second {number}")
-        tap.expect(count + allowed * silence[number + 1] >= 0.9 * allowed, f"{place}: {counts}, second {number}")
+    tap.expect(all(0.9 * allowed <= count <= allowed + edge for count in counts[1:]), f"{place}: {counts}")
     total = sum(counts[1:])
-    tap.expect(total <= allowed * (len(counts) - 1 + silence[1]) + edge,
-               f"{total} frames in {len(counts) - 1} s at {place}")
+    tap.expect(total <= allowed * len(counts[1:]) + edge, f"{total} frames in {len(counts) - 1} s at {place}")
 
 
 def flooded(party):
@@ -126,7 +117,7 @@ def flooded(party):
 
 
 @plan.case("50,000 broadcasts a second: the LAN sees the configured rate, another's ping loses nothing and takes no "
-           "longer [RELAY-10]", limit=360)
+           "longer [RELAY-10]", limit=240)
 def flood(party):
     traffic.ping(party.c2, topology.LAN_HOST)
     most = SANITIZED_P99_MS if daemons.sanitized() else P99_MS
