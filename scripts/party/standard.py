@@ -8,11 +8,15 @@ ADDRESSES = {"c1": "10.77.0.11", "c2": "10.77.0.12"}
 ADDRESSES6 = {"c1": "fd77::11", "c2": "fd77::12"}
 
 
-def start(clients=("c1", "c2"), dhcp=False, relay=None, gateway=None, client=None, gateway_env=None):
+def start(clients=("c1", "c2"), dhcp=False, relay=None, gateway=None, client=None, gateway_env=None,
+          quiet=False):
     """A party with its daemons as party.relayd, party.gateway and party.clients[role]. Without
-    `dhcp` the clients get fixed addresses: party.address[role]."""
+    `dhcp` the clients get fixed addresses: party.address[role]. `quiet`: the LAN is plugged in last, so that nothing
+    of it comes while only some have joined."""
     party = topology.Party()
     try:
+        if quiet:
+            party.plug_lan(False)
         if dhcp:
             party.start_dhcp()
         party.relayd = daemons.make_relay(party, **(relay or {})).start()
@@ -21,6 +25,8 @@ def start(clients=("c1", "c2"), dhcp=False, relay=None, gateway=None, client=Non
             party.clients[role] = daemons.make_client(party, role, **(client or {})).start()
             if not dhcp:
                 give_address(party, role)
+        if quiet:
+            party.plug_lan(True)
     except BaseException:
         for daemon in party.daemons:
             for line in daemon.tail():

@@ -147,6 +147,12 @@ class Party:
                 raise TimeoutError(f"the switch does not forward after {timeout} s")
             time.sleep(0.02)
 
+    def plug_lan(self, plugged):
+        """The LAN host's cable, into the switch or out of it."""
+        self.switch.batch([f"link set lan {'up' if plugged else 'down'}"])
+        if plugged:
+            self._await_switch()
+
     def path(self, name):
         return os.path.join(self.directory, name)
 
