@@ -4,6 +4,7 @@
 
 #include "obs/drops.h"
 #include "proto/filter.h"
+#include "proto/flow.h"
 #include "proto/probe.h"
 
 struct sl_client_bridge {
@@ -14,6 +15,7 @@ struct sl_client_bridge {
 	struct sl_client_stats stats;
 	struct sl_mac mac;
 	uint32_t relaxed;
+	uint64_t flow_key;
 	struct sl_drop_limits tap_drops, relay_drops; // one for each direction
 };
 
@@ -56,8 +58,8 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 	if (verdict == SL_DROP_NONE) {
 		if (!group)
 			destination = sl_session_peer_by_mac(bridge->session, &view.eth.dst);
-		verdict =
-			sl_session_send(bridge->session, frame, len, destination); // counts, unknown_peer too
+		verdict = sl_session_send(bridge->session, frame, len, sl_flow_of(&view, bridge->flow_key),
+					  destination); // counts, unknown_peer too
 		if (verdict == SL_DROP_NONE && group)
 			bridge->stats.group_out++;
 	} else {
@@ -157,6 +159,7 @@ struct sl_client_bridge *sl_client_bridge_new(struct sl_env *env, const struct s
 		return NULL;
 	bridge->env = env;
 	bridge->mac = *mac;
+	env->ops->random(env, &bridge->flow_key, sizeof(bridge->flow_key));
 	sl_membership_init(&bridge->member, room, observer);
 	return bridge;
 }

@@ -7,6 +7,7 @@
 #include "gateway/lan_guard.h"
 #include "obs/drops.h"
 #include "proto/filter.h"
+#include "proto/flow.h"
 
 struct sl_gateway_bridge {
 	struct sl_membership member; // first
@@ -14,6 +15,7 @@ struct sl_gateway_bridge {
 	struct sl_session *session;
 	struct sl_port *port;
 	struct sl_gateway_stats stats;
+	uint64_t flow_key;
 	struct cam cam;
 	struct lan_guard lan;
 	struct sl_drop_limits lan_drops, relay_drops; // one for each direction
@@ -111,7 +113,8 @@ static void lan_frame(struct sl_gateway_bridge *bridge, const uint8_t *frame, si
 	else if (verdict == SL_DROP_NONE)
 		verdict = lan_guard_outward(&bridge->lan, frame, len, &view);
 	if (verdict == SL_DROP_NONE)
-		verdict = sl_session_send(bridge->session, frame, len, destination);
+		verdict = sl_session_send(bridge->session, frame, len, sl_flow_of(&view, bridge->flow_key),
+					  destination);
 	else
 		sl_session_count_drop(bridge->session, verdict);
 	log_frame(bridge, &bridge->lan_drops, "lan_to_relay", bridge->member.peer_id, &view.eth, len, verdict,
@@ -223,6 +226,7 @@ struct sl_gateway_bridge *sl_gateway_bridge_new(struct sl_env *env, const char *
 	if (bridge == NULL)
 		return NULL;
 	bridge->env = env;
+	env->ops->random(env, &bridge->flow_key, sizeof(bridge->flow_key));
 	lan_guard_init(&bridge->lan, env);
 	sl_membership_init(&bridge->member, room, observer);
 	if (cam_init(&bridge->cam, env, bridge->member.room, cam_interval_ns) != SL_OK) {

@@ -237,12 +237,13 @@ void sl_tx_close(struct sl_conn *conn)
 
 // ---- the public face
 
-int sl_conn_datagram_send(struct sl_conn *conn, const void *head, size_t head_len, const void *body,
-			  size_t body_len)
+int sl_conn_datagram_send(struct sl_conn *conn, uint32_t flow, const void *head, size_t head_len,
+			  const void *body, size_t body_len)
 {
 	struct sl_quic *quic = conn->quic;
 	struct sl_record oldest;
 
+	(void)flow; // one queue for all as yet
 	if (conn->state != SL_CONN_OPEN || conn->dying)
 		return SL_ERR_CLOSED;
 	if (head_len + body_len > sl_conn_max_datagram(conn) || head_len + body_len == 0)

@@ -1,6 +1,7 @@
 #include "relay/forward.h"
 
 #include "obs/drops.h"
+#include "proto/flow.h"
 #include "relay/core.h"
 
 void relay_decide(const struct relay_room *room, const struct relay_peer *ingress, const uint8_t *frame,
@@ -79,7 +80,8 @@ static void log_skipped(struct relay_peer *ingress, struct relay_peer *target, s
 
 // Queues one copy. Returns whether it will leave.
 static bool copy_to(struct relay_peer *ingress, struct relay_peer *target,
-		    const uint8_t header[static SL_OVERLAY_HEADER], const uint8_t *frame, size_t len)
+		    const uint8_t header[static SL_OVERLAY_HEADER], uint32_t flow, const uint8_t *frame,
+		    size_t len)
 {
 	int rc = sl_overlay_check_budget(len, target->budget);
 
@@ -88,7 +90,8 @@ static bool copy_to(struct relay_peer *ingress, struct relay_peer *target,
 		return false;
 	}
 	if (rc == SL_OK)
-		rc = target->relay->link->datagram_send(target->conn, header, SL_OVERLAY_HEADER, frame, len);
+		rc = target->relay->link->datagram_send(target->conn, flow, header, SL_OVERLAY_HEADER, frame,
+							len);
 	switch (rc) {
 	case SL_OK:
 		target->counters.tx_datagrams++;
@@ -113,14 +116,15 @@ static unsigned copy_to_targets(struct relay_peer *ingress, const struct relay_v
 {
 	struct relay_room *room = ingress->room;
 	uint8_t header[SL_OVERLAY_HEADER];
+	uint32_t flow = sl_flow_of(&verdict->view, ingress->relay->hash_key[0]);
 	unsigned copies = 0;
 
 	sl_overlay_encode_header(header, ingress->id);
 	if (verdict->targets == RELAY_TO_ONE)
-		return copy_to(ingress, verdict->target, header, frame, len);
+		return copy_to(ingress, verdict->target, header, flow, frame, len);
 	for (size_t i = 0; i < room->count; i++)
 		if (room->members[i] != ingress)
-			copies += copy_to(ingress, room->members[i], header, frame, len);
+			copies += copy_to(ingress, room->members[i], header, flow, frame, len);
 	return copies;
 }
 

@@ -30,7 +30,8 @@ static void send_probe(struct relay_peer *target)
 		return;
 	sl_overlay_encode_header(header, room->gateway->id);
 	sl_probe_build(frame, relay->probe_key, room->id, target->id, serial_now(relay));
-	if (relay->link->datagram_send(target->conn, header, sizeof(header), frame, sizeof(frame)) == SL_OK)
+	if (relay->link->datagram_send(target->conn, 0, header, sizeof(header), frame, sizeof(frame)) ==
+	    SL_OK)
 		target->counters.tx_datagrams++;
 }
 

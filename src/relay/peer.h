@@ -27,8 +27,8 @@ struct relay_room;
 struct relay_link {
 	int (*stream_write)(struct sl_conn *conn, const void *data, size_t len, bool fin);
 	size_t (*stream_pending)(const struct sl_conn *conn);
-	int (*datagram_send)(struct sl_conn *conn, const void *head, size_t head_len, const void *body,
-			     size_t body_len);
+	int (*datagram_send)(struct sl_conn *conn, uint32_t flow, const void *head, size_t head_len,
+			     const void *body, size_t body_len);
 	size_t (*max_datagram)(const struct sl_conn *conn);
 	bool (*pmtu_settled)(const struct sl_conn *conn);
 	void (*close)(struct sl_conn *conn, uint64_t code, const char *reason);

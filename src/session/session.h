@@ -93,11 +93,11 @@ void sl_session_start(struct sl_session *session);
 void sl_session_stop(struct sl_session *session, const char *reason);
 void sl_session_free(struct sl_session *session); // NULL is fine; not from inside its callbacks
 
-// Sends one frame. Returns SL_DROP_NONE (queued, and counted as tx) or the reason why not (counted
-// as a drop): DATAGRAM_BUDGET, EGRESS_FULL; UNKNOWN_PEER when the session is not joined. tx_* counts
-// what was handed to the queue: a frame that dies there later (EGRESS_AGE, or DATAGRAM_BUDGET when the
-// path shrank) is counted as a drop as well. `destination` may be NULL.
-enum sl_drop sl_session_send(struct sl_session *session, const uint8_t *frame, size_t len,
+// Sends one frame of a flow (proto/flow.h; 0: not known). Returns SL_DROP_NONE (queued, and counted as tx) or
+// the reason why not (counted as a drop): DATAGRAM_BUDGET, EGRESS_FULL; UNKNOWN_PEER when the session is not
+// joined. tx_* counts what was handed to the queue: a frame that dies there later (EGRESS_AGE, or
+// DATAGRAM_BUDGET when the path shrank) is counted as a drop as well. `destination` may be NULL.
+enum sl_drop sl_session_send(struct sl_session *session, const uint8_t *frame, size_t len, uint32_t flow,
 			     struct sl_session_peer *destination);
 
 // Sends what has been queued, now: at the end of a burst of frames from the port. Without it the loop's

@@ -185,7 +185,7 @@ const struct sl_counters *sl_session_counters(const struct sl_session *s)
 
 // ---- out
 
-static enum sl_drop try_send(struct sl_session *s, const uint8_t *frame, size_t len)
+static enum sl_drop try_send(struct sl_session *s, const uint8_t *frame, size_t len, uint32_t flow)
 {
 	uint8_t header[SL_OVERLAY_HEADER];
 
@@ -195,7 +195,7 @@ static enum sl_drop try_send(struct sl_session *s, const uint8_t *frame, size_t 
 	if (sl_overlay_check_budget(len, s->welcome.budget) != SL_OK)
 		return SL_DROP_DATAGRAM_BUDGET;
 	sl_overlay_encode_header(header, s->welcome.peer_id);
-	switch (sl_conn_datagram_send(s->conn, header, sizeof header, frame, len)) {
+	switch (sl_conn_datagram_send(s->conn, flow, header, sizeof header, frame, len)) {
 	case SL_OK:
 		return SL_DROP_NONE;
 	case SL_ERR_TOO_LARGE:
@@ -207,10 +207,10 @@ static enum sl_drop try_send(struct sl_session *s, const uint8_t *frame, size_t 
 	}
 }
 
-enum sl_drop sl_session_send(struct sl_session *s, const uint8_t *frame, size_t len,
+enum sl_drop sl_session_send(struct sl_session *s, const uint8_t *frame, size_t len, uint32_t flow,
 			     struct sl_session_peer *destination)
 {
-	enum sl_drop verdict = try_send(s, frame, len);
+	enum sl_drop verdict = try_send(s, frame, len, flow);
 
 	if (verdict != SL_DROP_NONE) {
 		drop(s, verdict);

@@ -65,7 +65,7 @@ static void send_datagram(struct rawpeer *peer, const void *head, size_t head_le
 	int result = SL_ERR_CLOSED;
 
 	if (peer->conn != NULL)
-		result = sl_conn_datagram_send(peer->conn, head, head_len, body, len);
+		result = sl_conn_datagram_send(peer->conn, 0, head, head_len, body, len);
 	if (result != SL_OK)
 		raw_print(json_pack("{s:s, s:s}", "event", "refused", "why", sl_strerror(result)));
 }
@@ -92,7 +92,7 @@ static void flood_frame(struct rawpeer *peer)
 	sl_put16(eth + 12, 0x88b6);
 	memcpy(eth + 14, "flood", 5);
 	sl_put32(eth + 20, (uint32_t)peer->flood.done++);
-	if (sl_conn_datagram_send(peer->conn, frame, SL_OVERLAY_HEADER, eth, FLOOD_LEN) == SL_OK)
+	if (sl_conn_datagram_send(peer->conn, 0, frame, SL_OVERLAY_HEADER, eth, FLOOD_LEN) == SL_OK)
 		peer->flood.sent++;
 	else
 		peer->flood.queue_full++;

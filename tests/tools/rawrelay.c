@@ -48,7 +48,7 @@ static void send_datagram(struct rawrelay *relay, const void *head, size_t head_
 	int result = SL_ERR_CLOSED;
 
 	if (relay->conn != NULL)
-		result = sl_conn_datagram_send(relay->conn, head, head_len, body, len);
+		result = sl_conn_datagram_send(relay->conn, 0, head, head_len, body, len);
 	if (result != SL_OK)
 		raw_print(json_pack("{s:s, s:s}", "event", "refused", "why", sl_strerror(result)));
 }

@@ -56,9 +56,10 @@ struct fixture {
 
 // ---- the recording session ----
 
-enum sl_drop sl_session_send(struct sl_session *session, const uint8_t *frame, size_t len,
+enum sl_drop sl_session_send(struct sl_session *session, const uint8_t *frame, size_t len, uint32_t flow,
 			     struct sl_session_peer *destination)
 {
+	(void)flow;
 	if (!session->joined) {
 		session->counters.drops[SL_DROP_UNKNOWN_PEER]++;
 		return SL_DROP_UNKNOWN_PEER;

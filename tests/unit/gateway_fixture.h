@@ -63,9 +63,10 @@ struct fixture {
 
 // --- a session in memory -----------------------------------------------------------------------
 
-enum sl_drop sl_session_send(struct sl_session *session, const uint8_t *frame, size_t len,
+enum sl_drop sl_session_send(struct sl_session *session, const uint8_t *frame, size_t len, uint32_t flow,
 			     struct sl_session_peer *destination)
 {
+	(void)flow;
 	if (session->refuse != SL_DROP_NONE) {
 		session->counters.drops[session->refuse]++;
 		return session->refuse;

@@ -104,7 +104,7 @@ static inline void on_datagram(void *arg, struct sl_conn *conn, void *user, cons
 	assert_true(s->open);
 	s->datagrams++;
 	if (w->echo && s == &w->b)
-		sl_conn_datagram_send(conn, NULL, 0, data, len);
+		sl_conn_datagram_send(conn, 0, NULL, 0, data, len);
 }
 
 static inline void on_dropped(void *arg, struct sl_conn *conn, void *user, enum sl_drop reason,
@@ -115,7 +115,7 @@ static inline void on_dropped(void *arg, struct sl_conn *conn, void *user, enum 
 	(void)reason;
 	((struct side *)user)->dropped += count;
 	for (int i = 0; w->refill && i < 60; i++)
-		assert_int_equal(sl_conn_datagram_send(conn, NULL, 0, data, sizeof(data)), SL_OK);
+		assert_int_equal(sl_conn_datagram_send(conn, 0, NULL, 0, data, sizeof(data)), SL_OK);
 	w->refill = false;
 }
 
@@ -329,7 +329,7 @@ static inline void send_datagrams(struct side *s, unsigned count)
 {
 	static const uint8_t data[600] = {1};
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(sl_conn_datagram_send(s->conn, NULL, 0, data, sizeof(data)), SL_OK);
+		assert_int_equal(sl_conn_datagram_send(s->conn, 0, NULL, 0, data, sizeof(data)), SL_OK);
 }
 
 static inline int raw_socket(struct world *w, struct sl_addr *server)

@@ -173,11 +173,12 @@ static bool is_probe(const uint8_t *frame, size_t len)
 	return sl_eth_parse(frame, len, &eth) == SL_OK && sl_probe_parse(&eth, &probe);
 }
 
-static int h_datagram_send(struct sl_conn *conn, const void *head, size_t head_len, const void *body,
-			   size_t body_len)
+static int h_datagram_send(struct sl_conn *conn, uint32_t flow, const void *head, size_t head_len,
+			   const void *body, size_t body_len)
 {
 	struct sent *sent;
 
+	(void)flow;
 	if (conn->datagram_rc != SL_OK)
 		return conn->datagram_rc;
 	assert_true(head_len + body_len <= sizeof(sent->data));

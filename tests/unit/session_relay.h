@@ -97,7 +97,7 @@ static inline void relay_frame(struct world *w, uint16_t peer, uint8_t mark)
 	uint8_t datagram[64 + SL_OVERLAY_HEADER] = {0};
 	sl_overlay_encode_header(datagram, peer);
 	datagram[SL_OVERLAY_HEADER] = mark;
-	assert_int_equal(sl_conn_datagram_send(w->conn, NULL, 0, datagram, sizeof datagram), SL_OK);
+	assert_int_equal(sl_conn_datagram_send(w->conn, 0, NULL, 0, datagram, sizeof datagram), SL_OK);
 }
 
 static inline void relay_welcome(struct world *w)

@@ -84,7 +84,7 @@ static void on_datagram(void *arg, struct sl_conn *conn, void *user, const uint8
 		if (data[i] != (uint8_t)(data[0] + i))
 			s->bad++;
 	if (w->echo && s == &w->b)
-		assert_int_equal(sl_conn_datagram_send(conn, NULL, 0, data, len), SL_OK);
+		assert_int_equal(sl_conn_datagram_send(conn, 0, NULL, 0, data, len), SL_OK);
 }
 
 static void on_dropped(void *arg, struct sl_conn *conn, void *user, enum sl_drop reason, uint64_t count)
@@ -238,15 +238,15 @@ static void datagrams(struct world *w)
 	assert_true(run_until(w, settled, 3000));
 	size_t max = sl_conn_max_datagram(w->a.conn);
 	assert_int_equal(max, 1472 - 32); // loopback carries all that is probed for
-	assert_int_equal(sl_conn_datagram_send(w->a.conn, NULL, 0, data, max + 1), SL_ERR_TOO_LARGE);
-	assert_int_equal(sl_conn_datagram_send(w->a.conn, NULL, 0, data, 0), SL_ERR_TOO_LARGE);
+	assert_int_equal(sl_conn_datagram_send(w->a.conn, 0, NULL, 0, data, max + 1), SL_ERR_TOO_LARGE);
+	assert_int_equal(sl_conn_datagram_send(w->a.conn, 0, NULL, 0, data, 0), SL_ERR_TOO_LARGE);
 	for (unsigned round = 0; round < 40; round++) {
 		for (unsigned i = 0; i < 100; i++) {
 			size_t len = 4 + (round * 100 + i) * 7919u % (max - 3);
 			data[0] = (uint8_t)i;
 			for (size_t j = 4; j < len; j++)
 				data[j] = (uint8_t)(data[0] + j);
-			assert_int_equal(sl_conn_datagram_send(w->a.conn, data, 4, data + 4, len - 4), SL_OK);
+			assert_int_equal(sl_conn_datagram_send(w->a.conn, 0, data, 4, data + 4, len - 4), SL_OK);
 		}
 		w->expected += 100;
 		assert_true(run_until(w, all_echoed, 3000));
@@ -293,7 +293,7 @@ static void test_queue_bounds(void **state)
 	for (size_t j = 4; j < sizeof(data); j++)
 		data[j] = (uint8_t)j;
 	for (unsigned i = 0; i < 5000; i++) {
-		int rv = sl_conn_datagram_send(w->a.conn, NULL, 0, data, sizeof(data));
+		int rv = sl_conn_datagram_send(w->a.conn, 0, NULL, 0, data, sizeof(data));
 		if (rv == SL_OK)
 			queued++;
 		else {

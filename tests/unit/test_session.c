@@ -136,8 +136,8 @@ static void core3_core5_counts_verdicts(void **state)
 	join(w);
 	relay_announce(w, 9);
 	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(sl_conn_datagram_send(w->conn, NULL, 0, bad[i], 5), SL_OK);
-	assert_int_equal(sl_conn_datagram_send(w->conn, NULL, 0, bad[0], 3), SL_OK);
+		assert_int_equal(sl_conn_datagram_send(w->conn, 0, NULL, 0, bad[i], 5), SL_OK);
+	assert_int_equal(sl_conn_datagram_send(w->conn, 0, NULL, 0, bad[0], 3), SL_OK);
 	relay_frame(w, US, 'r');
 	run_for(w, 30);
 	w->verdict = SL_DROP_MISDIRECTED;
@@ -156,7 +156,7 @@ static void welcome_after_a_long_frame(struct world *w)
 {
 	uint8_t datagram[1401] = {0};
 	sl_overlay_encode_header(datagram, 9);
-	assert_int_equal(sl_conn_datagram_send(w->conn, NULL, 0, datagram, sizeof datagram), SL_OK);
+	assert_int_equal(sl_conn_datagram_send(w->conn, 0, NULL, 0, datagram, sizeof datagram), SL_OK);
 }
 
 static bool one_received(struct world *w)
@@ -179,9 +179,9 @@ static void core3_receive_above_the_budget(void **state)
 	assert_string_equal(w->events, "Jp");
 	assert_int_equal(counters(w)->drops[SL_DROP_DATAGRAM_BUDGET], 1);
 	sl_overlay_encode_header(datagram, 9);
-	assert_int_equal(sl_conn_datagram_send(w->conn, NULL, 0, datagram, sizeof datagram), SL_OK);
+	assert_int_equal(sl_conn_datagram_send(w->conn, 0, NULL, 0, datagram, sizeof datagram), SL_OK);
 	datagram[0] = 0xff; // not looked at
-	assert_int_equal(sl_conn_datagram_send(w->conn, NULL, 0, datagram, sizeof datagram), SL_OK);
+	assert_int_equal(sl_conn_datagram_send(w->conn, 0, NULL, 0, datagram, sizeof datagram), SL_OK);
 	run_for(w, 30);
 	assert_string_equal(w->events, "Jp");
 	assert_int_equal(counters(w)->rx_datagrams, 3);
@@ -201,14 +201,14 @@ static void core3_proto3_send(void **state)
 	uint8_t frame[1500];
 	memset(frame, 0x5a, sizeof frame);
 	start(w, relay_welcome);
-	assert_int_equal(sl_session_send(w->session, frame, 60, NULL), SL_DROP_UNKNOWN_PEER);
+	assert_int_equal(sl_session_send(w->session, frame, 60, 0, NULL), SL_DROP_UNKNOWN_PEER);
 	assert_true(run_until(w, is_joined, 3000));
 	relay_announce(w, 9);
 	run_for(w, 20);
 	struct sl_session_peer *peer = sl_session_peer_by_id(w->session, 9);
 	assert_non_null(peer);
-	assert_int_equal(sl_session_send(w->session, frame, 1396, peer), SL_DROP_NONE);
-	assert_int_equal(sl_session_send(w->session, frame, 1397, peer), SL_DROP_DATAGRAM_BUDGET);
+	assert_int_equal(sl_session_send(w->session, frame, 1396, 0, peer), SL_DROP_NONE);
+	assert_int_equal(sl_session_send(w->session, frame, 1397, 0, peer), SL_DROP_DATAGRAM_BUDGET);
 	assert_true(run_until(w, got_datagram, 1000));
 	assert_int_equal(w->last_datagram_len, 1400);
 	assert_memory_equal(w->last_datagram, "\x11\x00\x00\x07", 4);
@@ -222,7 +222,7 @@ static void core3_proto3_send(void **state)
 	// More than the egress queue holds, within one turn.
 	unsigned full = 0;
 	for (int i = 0; i < 3000; i++)
-		full += sl_session_send(w->session, frame, 1000, NULL) == SL_DROP_EGRESS_FULL;
+		full += sl_session_send(w->session, frame, 1000, 0, NULL) == SL_DROP_EGRESS_FULL;
 	assert_true(full > 0);
 	assert_int_equal(counters(w)->drops[SL_DROP_EGRESS_FULL], full);
 }
@@ -290,7 +290,7 @@ static void gw7_core5_stats(void **state)
 	w->on_hello = relay_welcome;
 	start_with(w, &config);
 	assert_true(run_until(w, is_joined, 3000));
-	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, NULL), SL_DROP_NONE);
+	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, 0, NULL), SL_DROP_NONE);
 	sl_session_count_drop(w->session, SL_DROP_RUNT);
 	assert_true(run_until(w, has_stats, 1000));
 	assert_int_equal(w->last_stats.stats.tx_frames, 1);

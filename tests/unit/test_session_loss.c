@@ -304,7 +304,7 @@ static void again_restarted_relay(void **state)
 	uint8_t frame[60] = {0};
 	join(w);
 	relay_announce(w, 9);
-	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, NULL), SL_DROP_NONE);
+	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, 0, NULL), SL_DROP_NONE);
 	run_for(w, 1200);
 	relay_kill(w);
 	run_for(w, 100);
@@ -315,7 +315,7 @@ static void again_restarted_relay(void **state)
 	assert_true(w->retry_ns <= 100 * MS);
 	assert_true(run_until(w, is_joined_twice, 1000));
 	assert_int_equal(counters(w)->tx_frames, 1);
-	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, NULL), SL_DROP_NONE);
+	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, 0, NULL), SL_DROP_NONE);
 	assert_int_equal(counters(w)->tx_frames, 2);
 }
 
@@ -330,7 +330,7 @@ static void again_a_young_session_dies(void **state)
 	run_for(w, 30);
 	relay_kill(w);
 	relay_start(w);
-	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, NULL), SL_DROP_NONE);
+	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, 0, NULL), SL_DROP_NONE);
 	assert_true(run_until(w, is_down, 1000));
 	assert_non_null(strstr(w->sentence, "restarted"));
 	assert_true(w->retry_ns >= 500 * MS);
@@ -417,7 +417,7 @@ static void core6_stop_says_goodbye(void **state)
 	sl_session_stop(w->session, "shut\ndown");
 	sl_session_stop(w->session, "again");
 	assert_string_equal(w->events, "Jp"); // `ended` comes from the loop
-	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, NULL), SL_DROP_UNKNOWN_PEER);
+	assert_int_equal(sl_session_send(w->session, frame, sizeof frame, 0, NULL), SL_DROP_UNKNOWN_PEER);
 	uint64_t began = w->env->now_ns;
 	assert_true(run_until(w, is_ended, 1000));
 	assert_true(w->ended_null);
