@@ -139,9 +139,9 @@ void sl_conn_end(struct sl_conn *conn)
 	bool linger = quic->server && conn->state == SL_CONN_OPEN &&
 		      (conn->close_packet != NULL || ngtcp2_conn_in_draining_period(conn->nc));
 	conn->state = linger ? SL_CONN_LINGER : SL_CONN_DEAD;
-	if (!sl_queue_empty(&conn->queue) && !conn->reported)
-		quic->ops.dropped(quic->ops.arg, conn, conn->user, SL_DROP_UNKNOWN_PEER, conn->queue.count);
-	sl_queue_clear(&conn->queue);
+	if (!conn->reported)
+		sl_tx_give_up(conn);
+	sl_egress_clear(&conn->egress);
 	quic->env->ops->timer_set(conn->timer, linger ? deadline : SL_TIME_NEVER);
 	if (!linger)
 		sl_quic_mark(conn);

@@ -337,8 +337,7 @@ struct sl_conn *sl_conn_new(struct sl_quic *quic, const char *server_name, const
 	conn->ref.get_conn = get_nc;
 	conn->ref.user_data = conn;
 	ngtcp2_ccerr_default(&conn->error);
-	conn->age_limit = quic->config.queue_age_ns;
-	sl_queue_init(&conn->queue, quic->config.queue_frames, 2u * 1024u * 1024u);
+	sl_egress_init(&conn->egress, &quic->pool, quic->config.queue_frames);
 
 	// Linked first, so that one function frees whatever was made.
 	conn->next = quic->conns;
@@ -405,7 +404,7 @@ void sl_conn_free(struct sl_conn *conn)
 		gnutls_deinit(conn->session);
 	sl_tls_free(conn->tls);
 	sl_stream_fini(conn);
-	sl_queue_fini(&conn->queue);
+	sl_egress_clear(&conn->egress);
 	free(conn->close_packet);
 	free(conn->server_name);
 	free(conn);

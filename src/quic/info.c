@@ -86,6 +86,6 @@ void sl_conn_info(const struct sl_conn *conn, struct sl_conn_info *out)
 	out->max_udp_payload = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc);
 	out->cwnd = info.cwnd;
 	out->in_flight = info.bytes_in_flight;
-	out->queued = conn->queue.count;
+	out->queued = conn->egress.count;
 	out->cipher = gnutls_cipher_get_name(gnutls_cipher_get(conn->session));
 }

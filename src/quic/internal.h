@@ -6,16 +6,17 @@
 //   close.c      its death
 //   info.c       what others may ask of it
 //   stream.c     its control stream
-//   tx.c         its egress queue, packets, and the endpoint's trains of packets
+//   egress.c     what waits to leave on it
+//   tx.c         its packets, and the endpoint's trains of packets
 //   tls.c        credentials and the check of the server's certificate
 #pragma once
 
 #include "quic/compat.h"
+#include "quic/egress.h"
 #include "quic/quic.h"
 
 #include "common/bucket.h"
 #include "common/map.h"
-#include "common/queue.h"
 
 #include <gnutls/gnutls.h>
 #include <string.h>
@@ -107,8 +108,8 @@ struct sl_conn {
 	bool stream_blocked; // flow control says no: other things go out in this turn
 	bool stream_ended;   // the other side's end of it was told
 	// egress
-	struct sl_queue queue;
-	uint64_t age_limit; // of what waits in it
+	struct sl_egress egress;
+	uint64_t age_ns, patience_ns; // of what waits in it
 	// the last close packet, for late packets
 	uint8_t *close_packet;
 	size_t close_len;
@@ -128,6 +129,7 @@ struct sl_quic {
 	struct sl_conn *dirty_head, **dirty_end;
 	struct sl_timer *kick; // ends a turn that began outside of our own callbacks
 	bool kick_armed;
+	struct sl_egress_pool pool;
 	bool in_turn;
 	uint8_t reset_secret[SL_TLS_SECRET], token_secret[SL_TLS_SECRET];
 	struct sl_bucket handshakes, unproved; // of those, for newcomers without a Retry token
@@ -202,6 +204,7 @@ ngtcp2_ssize sl_stream_write(struct sl_conn *conn, ngtcp2_path *path, ngtcp2_pkt
 
 // tx.c
 void sl_tx_conn(struct sl_conn *conn);     // writes what the connection may send now
+void sl_tx_give_up(struct sl_conn *conn);  // tells of what will never leave
 void sl_tx_close(struct sl_conn *conn);    // writes its CONNECTION_CLOSE and keeps a copy
 void sl_tx_flush(struct sl_quic *quic);    // gives all trains to the socket
 void sl_tx_writable(struct sl_quic *quic); // the socket takes more

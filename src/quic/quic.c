@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Datagrams that may wait in all queues of a server together: some 50 MB.
+#define POOL_SERVER 32768
+
 void sl_quic_mark(struct sl_conn *conn)
 {
 	struct sl_quic *quic = conn->quic;
@@ -130,6 +133,7 @@ static int quic_new(struct sl_env *env, const struct sl_quic_config *config, con
 		quic->config.queue_frames = 1024;
 	if (quic->config.queue_age_ns == 0)
 		quic->config.queue_age_ns = 50 * SL_NS_PER_MS;
+	sl_egress_pool_init(&quic->pool, server ? POOL_SERVER : 2 * quic->config.queue_frames);
 	sl_tls_ref(quic->config.tls);
 	env->ops->random(env, hash_key, sizeof(hash_key));
 	sl_map_init(&quic->cids, hash_key);
@@ -219,6 +223,7 @@ void sl_quic_free(struct sl_quic *quic)
 		sl_tx_flush(quic);
 	quic->env->ops->udp_close(quic->udp);
 	quic->env->ops->timer_free(quic->kick);
+	sl_egress_pool_fini(&quic->pool);
 	sl_map_fini(&quic->cids);
 	sl_tls_free(quic->config.tls);
 	gnutls_memset(quic->reset_secret, 0, sizeof(quic->reset_secret));

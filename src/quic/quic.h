@@ -100,12 +100,12 @@ void sl_quic_stats(const struct sl_quic *quic, struct sl_quic_stats *out);
 int sl_conn_stream_write(struct sl_conn *conn, const void *data, size_t len, bool fin);
 size_t sl_conn_stream_pending(const struct sl_conn *conn); // bytes not acknowledged yet
 
-// Queues head+body as one datagram. `flow` (0: none known) says which datagrams belong together and stay in
+// Queues start+body as one datagram. `flow` (0: none known) says which datagrams belong together and stay in
 // order; flows are served in turn, and one that sends little goes first (quic/egress.h). It leaves when the
 // batch ends, the window allows and the socket takes it. SL_OK; SL_ERR_TOO_LARGE: above sl_conn_max_datagram
 // (count it as datagram_budget); SL_ERR_AGAIN: the queue is full (egress_full); SL_ERR_CLOSED; SL_ERR_NOMEM.
 // Never blocks, never queues what can't ever leave.
-int sl_conn_datagram_send(struct sl_conn *conn, uint32_t flow, const void *head, size_t head_len,
+int sl_conn_datagram_send(struct sl_conn *conn, uint32_t flow, const void *start, size_t start_len,
 			  const void *body, size_t body_len);
 // The largest datagram the path carries now, with a reserve for a long packet number; grows while
 // path-MTU discovery runs. 0: the other side takes no datagrams.

@@ -97,42 +97,61 @@ void sl_tx_raw(struct sl_quic *quic, const struct sl_addr *local, const struct s
 
 // ---- packets
 
+// BBR's ProbeRTT holds the window down for so long, and a round trip or two.
+#define PROBE_RTT_NS (200 * SL_NS_PER_MS)
+
 // BBR cuts its window for a good round trip every few seconds to measure the path (ProbeRTT). On a long
 // path a bound that knows nothing of round trips would make holes then on a line with nothing wrong.
-static void set_age_limit(struct sl_conn *conn)
+static void set_bounds(struct sl_conn *conn)
 {
 	const uint64_t base = conn->quic->config.queue_age_ns;
 	ngtcp2_conn_info info;
 
 	ngtcp2_conn_get_conn_info(conn->nc, &info);
-	conn->age_limit = base + 2 * info.smoothed_rtt < 5 * base ? base + 2 * info.smoothed_rtt : 5 * base;
+	conn->age_ns = base + 2 * info.smoothed_rtt < 5 * base ? base + 2 * info.smoothed_rtt : 5 * base;
+	conn->patience_ns = PROBE_RTT_NS + 2 * info.smoothed_rtt;
 }
 
-// Makes the queue's head one that could leave now: neither too old nor too large for the path.
-static bool head_ready(struct sl_conn *conn, struct sl_record *record)
+static void report(struct sl_conn *conn, enum sl_drop reason, uint64_t count)
 {
-	struct sl_quic *quic = conn->quic;
-	uint64_t now = quic->env->now_ns, aged = 0, too_large = 0;
-	size_t room = sl_conn_max_datagram(conn);
-	bool found = false;
+	if (count != 0)
+		conn->quic->ops.dropped(conn->quic->ops.arg, conn, conn->user, reason, count);
+}
 
-	while (sl_queue_peek(&conn->queue, record)) {
-		if (now - record->put_ns > conn->age_limit)
-			aged++;
-		else if (record->len > room)
-			too_large++;
-		else {
-			found = true;
-			break;
-		}
-		sl_queue_pop(&conn->queue);
-	}
-	if (aged != 0)
-		quic->ops.dropped(quic->ops.arg, conn, conn->user, SL_DROP_EGRESS_AGE, aged);
-	if (too_large != 0)
-		quic->ops.dropped(quic->ops.arg, conn, conn->user, SL_DROP_DATAGRAM_BUDGET, too_large);
-	// The callback may have queued more, and the ring may have moved.
-	return found && sl_queue_peek(&conn->queue, record);
+static void report_evicted(struct sl_conn *conn)
+{
+	uint64_t evicted = conn->egress.evicted;
+
+	conn->egress.evicted = 0;
+	report(conn, SL_DROP_EGRESS_FULL, evicted);
+}
+
+void sl_tx_give_up(struct sl_conn *conn)
+{
+	report_evicted(conn);
+	report(conn, SL_DROP_UNKNOWN_PEER, conn->egress.count);
+}
+
+// The datagram whose turn it is, neither too old nor too large for the path.
+static bool find_head(struct sl_conn *conn, struct sl_egress_head *head)
+{
+	const struct sl_egress_bounds bounds = {
+		.now_ns = conn->quic->env->now_ns,
+		.age_ns = conn->age_ns,
+		.patience_ns = conn->patience_ns,
+		.max_len = sl_conn_max_datagram(conn),
+	};
+	struct sl_egress_drops drops;
+	bool found;
+
+	do {
+		drops = (struct sl_egress_drops){0};
+		found = sl_egress_head(&conn->egress, &bounds, head, &drops);
+		report(conn, SL_DROP_EGRESS_AGE, drops.aged);
+		report(conn, SL_DROP_DATAGRAM_BUDGET, drops.too_large);
+		// The callback may have queued more, so that another is the head now.
+	} while (drops.aged + drops.too_large != 0);
+	return found;
 }
 
 // Writes one packet: control stream first, then datagrams while they fit, then whatever ngtcp2 itself
@@ -141,7 +160,7 @@ static ngtcp2_ssize write_packet(struct sl_conn *conn, ngtcp2_path *path, ngtcp2
 {
 	const uint64_t now = conn->quic->env->now_ns;
 	const size_t room = SL_UDP_PAYLOAD_MAX;
-	struct sl_record record;
+	struct sl_egress_head head;
 	ngtcp2_ssize n;
 
 	for (;;) {
@@ -150,19 +169,18 @@ static ngtcp2_ssize write_packet(struct sl_conn *conn, ngtcp2_path *path, ngtcp2
 			n = sl_stream_write(conn, path, info, out, room, now, &again);
 			if (!again)
 				return n;
-		} else if (conn->state == SL_CONN_OPEN && head_ready(conn, &record)) {
+		} else if (conn->state == SL_CONN_OPEN && find_head(conn, &head)) {
 			int accepted = 0;
 			n = ngtcp2_conn_write_datagram(conn->nc, path, info, out, room, &accepted,
-						       NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, record.data,
-						       record.len, now);
+						       NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, head.data,
+						       head.len, now);
 			if (accepted != 0)
-				sl_queue_pop(&conn->queue);
+				sl_egress_pop(&conn->egress);
 			if (n == NGTCP2_ERR_WRITE_MORE)
 				continue;
 			if (n == NGTCP2_ERR_INVALID_ARGUMENT || n == NGTCP2_ERR_INVALID_STATE) {
-				sl_queue_pop(&conn->queue); // the other side takes none of this size
-				conn->quic->ops.dropped(conn->quic->ops.arg, conn, conn->user,
-							SL_DROP_DATAGRAM_BUDGET, 1);
+				sl_egress_pop(&conn->egress); // the other side takes none of this size
+				report(conn, SL_DROP_DATAGRAM_BUDGET, 1);
 				continue;
 			}
 			return n;
@@ -181,7 +199,8 @@ void sl_tx_conn(struct sl_conn *conn)
 	size_t quantum = ngtcp2_conn_get_send_quantum(conn->nc), written = 0;
 	struct sl_addr local, remote;
 
-	set_age_limit(conn);
+	report_evicted(conn);
+	set_bounds(conn);
 	// A larger window may have come with any packet (ngtcp2 tells of the stream's, not of the
 	// connection's), so each turn asks anew.
 	conn->stream_blocked = false;
@@ -237,22 +256,21 @@ void sl_tx_close(struct sl_conn *conn)
 
 // ---- the public face
 
-int sl_conn_datagram_send(struct sl_conn *conn, uint32_t flow, const void *head, size_t head_len,
+int sl_conn_datagram_send(struct sl_conn *conn, uint32_t flow, const void *start, size_t start_len,
 			  const void *body, size_t body_len)
 {
 	struct sl_quic *quic = conn->quic;
-	struct sl_record oldest;
+	struct sl_egress_head head;
 
-	(void)flow; // one queue for all as yet
 	if (conn->state != SL_CONN_OPEN || conn->dying)
 		return SL_ERR_CLOSED;
-	if (head_len + body_len > sl_conn_max_datagram(conn) || head_len + body_len == 0)
+	if (start_len + body_len > sl_conn_max_datagram(conn) || start_len + body_len == 0)
 		return SL_ERR_TOO_LARGE;
-	int rv = sl_queue_put(&conn->queue, head, head_len, body, body_len, quic->env->now_ns, 0);
+	int rv = sl_egress_put(&conn->egress, flow, start, start_len, body, body_len, quic->env->now_ns);
 	if (rv == SL_ERR_AGAIN) {
 		// Full of frames that are too old to send? Then there is room.
-		head_ready(conn, &oldest);
-		rv = sl_queue_put(&conn->queue, head, head_len, body, body_len, quic->env->now_ns, 0);
+		find_head(conn, &head);
+		rv = sl_egress_put(&conn->egress, flow, start, start_len, body, body_len, quic->env->now_ns);
 	}
 	if (rv == SL_OK)
 		sl_quic_mark(conn);
