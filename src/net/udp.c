@@ -18,7 +18,7 @@
 
 // With UDP_GRO one message is up to 64 KiB; without, one datagram, and no path carries 2 KiB of QUIC
 // here (path-MTU discovery ends at 1472).
-#define GRO_SLOTS 8
+#define GRO_SLOTS 64
 #define GRO_SIZE 65536
 #define PLAIN_SLOTS 64
 #define PLAIN_SIZE 2048

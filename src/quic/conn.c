@@ -6,6 +6,7 @@
 
 #define DATAGRAM_FRAME_MAX 65535
 #define CONTROL_WINDOW (256u * 1024u)
+#define YOUNG_NS (10 * SL_NS_PER_S)
 // What a client may make a server hold by leaving a gap in the control stream; given back as it is read.
 #define CONTROL_WINDOW_SERVER (64u * 1024u)
 
@@ -139,7 +140,7 @@ static int on_handshake_completed(ngtcp2_conn *nc, void *user_data)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
 	}
 	conn->state = SL_CONN_OPEN;
-	conn->mtu_changed_ns = quic->env->now_ns;
+	conn->mtu_changed_ns = conn->opened_ns = quic->env->now_ns;
 	quic->stats.handshakes++;
 	if (quic->config.keep_alive_ns != 0)
 		ngtcp2_conn_set_keep_alive_timeout(nc, quic->config.keep_alive_ns);
@@ -246,13 +247,9 @@ static void on_timer(void *arg)
 	uint64_t now = conn->quic->env->now_ns;
 
 	conn->timer_deadline = SL_TIME_NEVER;
-	if (conn->state == SL_CONN_LINGER) {
+	if (conn->state == SL_CONN_LINGER)
 		conn->state = SL_CONN_DEAD;
-	} else if (conn->state != SL_CONN_DEAD && ngtcp2_conn_get_expiry(conn->nc) <= now) {
-		int rv = ngtcp2_conn_handle_expiry(conn->nc, now);
-		if (rv != 0)
-			sl_conn_fail(conn, rv);
-	}
+	conn->write_wanted = conn->write_wanted || conn->wake_ns <= now;
 	sl_quic_mark(conn);
 	sl_quic_turn(conn->quic);
 }
@@ -412,12 +409,33 @@ void sl_conn_free(struct sl_conn *conn)
 
 static void arm_timer(struct sl_conn *conn)
 {
-	uint64_t expiry = ngtcp2_conn_get_expiry(conn->nc);
 	// A timer that fires early is cheap and re-arms itself; moving it at each packet is not.
-	if (conn->timer_deadline <= expiry && conn->timer_deadline > conn->quic->env->now_ns)
+	if (conn->timer_deadline <= conn->wake_ns && conn->timer_deadline > conn->quic->env->now_ns)
 		return;
-	conn->timer_deadline = expiry;
-	conn->quic->env->ops->timer_set(conn->timer, expiry);
+	conn->timer_deadline = conn->wake_ns;
+	conn->quic->env->ops->timer_set(conn->timer, conn->wake_ns);
+}
+
+static void handle_expiry(struct sl_conn *conn)
+{
+	uint64_t now = conn->quic->env->now_ns;
+
+	if (ngtcp2_conn_get_expiry(conn->nc) > now)
+		return;
+	int rv = ngtcp2_conn_handle_expiry(conn->nc, now);
+	if (rv != 0)
+		sl_conn_fail(conn, rv);
+}
+
+// A lone packet is not acknowledged at once: the answer that it will often cause carries the acknowledgement, and
+// if there is none, ngtcp2's delayed acknowledgement is due in 25 ms (RFC 9000 section 13.2.1: the second packet is
+// acknowledged at once). So a ping costs each hop one packet in each direction, and not two. While a connection is
+// young, ngtcp2 has things of its own to say: path-MTU probes, connection ids.
+static bool must_write(const struct sl_conn *conn)
+{
+	return conn->write_wanted || conn->reads > 1 || conn->state != SL_CONN_OPEN ||
+	       !sl_egress_empty(&conn->egress) || sl_stream_ready(conn) || conn->acked != conn->written ||
+	       conn->quic->env->now_ns - conn->opened_ns < YOUNG_NS;
 }
 
 void sl_conn_work(struct sl_conn *conn)
@@ -426,8 +444,12 @@ void sl_conn_work(struct sl_conn *conn)
 
 	if (conn->state == SL_CONN_DEAD || conn->state == SL_CONN_LINGER)
 		return;
-	if (!conn->dying && !quic->blocked)
+	if (!conn->dying)
+		handle_expiry(conn);
+	if (!conn->dying && !quic->blocked && must_write(conn))
 		sl_tx_conn(conn);
+	else if (!conn->dying)
+		conn->wake_ns = ngtcp2_conn_get_expiry(conn->nc);
 	if (!conn->dying) {
 		arm_timer(conn);
 		return;
@@ -465,6 +487,7 @@ void sl_conn_read(struct sl_conn *conn, const ngtcp2_path *path, uint8_t ecn, co
 	}
 	if (conn->dying || conn->state == SL_CONN_DEAD)
 		return;
+	conn->reads++;
 	int rv = ngtcp2_conn_read_pkt(conn->nc, path, &info, data, len, quic->env->now_ns);
 	if (rv == 0)
 		conn->last_rx_ns = quic->env->now_ns;

@@ -90,6 +90,10 @@ struct sl_conn {
 	struct sl_conn *next_dirty, *next, *prev;
 	struct sl_timer *timer;
 	uint64_t timer_deadline;
+	uint64_t wake_ns;   // when there will be something to do
+	unsigned reads;     // packets read since something was last written
+	bool write_wanted;  // whatever there is to say
+	uint64_t opened_ns; // OPEN since
 	uint64_t last_rx_ns;
 	uint64_t mtu_changed_ns;
 	size_t mtu, mtu_max;            // UDP payload now, and the most that is probed for

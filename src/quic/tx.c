@@ -199,6 +199,8 @@ void sl_tx_conn(struct sl_conn *conn)
 	size_t quantum = ngtcp2_conn_get_send_quantum(conn->nc), written = 0;
 	struct sl_addr local, remote;
 
+	conn->reads = 0;
+	conn->write_wanted = false;
 	report_evicted(conn);
 	set_bounds(conn);
 	// A larger window may have come with any packet (ngtcp2 tells of the stream's, not of the
@@ -221,9 +223,13 @@ void sl_tx_conn(struct sl_conn *conn)
 		train_add(quic, conn, &local, &remote, (size_t)n, info.ecn);
 		written += (size_t)n;
 	} while (written < quantum);
-	// Pacing (RFC 9002 section 7.7): the next time to send follows from what was written just now.
+	conn->wake_ns = ngtcp2_conn_get_expiry(conn->nc);
+	// Pacing (RFC 9002 section 7.7): the next time to send follows from what was written just now. With
+	// nothing left to send it is no reason to wake up.
 	if (written != 0)
 		ngtcp2_conn_update_pkt_tx_time(conn->nc, quic->env->now_ns);
+	if (!sl_egress_empty(&conn->egress) || sl_stream_ready(conn))
+		conn->wake_ns = ngtcp2_conn_get_expiry(conn->nc);
 }
 
 void sl_tx_close(struct sl_conn *conn)
