@@ -6,7 +6,7 @@
 
 #define DATAGRAM_FRAME_MAX 65535
 #define CONTROL_WINDOW (256u * 1024u)
-#define YOUNG_NS (10 * SL_NS_PER_S)
+#define SILENCE_NS (500 * SL_NS_PER_MS)
 // What a client may make a server hold by leaving a gap in the control stream; given back as it is read.
 #define CONTROL_WINDOW_SERVER (64u * 1024u)
 
@@ -186,6 +186,7 @@ static int on_datagram(ngtcp2_conn *nc, uint32_t flags, const uint8_t *data, siz
 {
 	struct sl_conn *conn = conn_of(user_data);
 	(void)nc, (void)flags;
+	conn->heard = true;
 	if (!conn->reported && !conn->dying && conn->state == SL_CONN_OPEN)
 		conn->quic->ops.datagram(conn->quic->ops.arg, conn, conn->user, data, len);
 	return 0;
@@ -270,7 +271,8 @@ static int make_nc(struct sl_conn *conn, const ngtcp2_path *path, const ngtcp2_p
 	// A lost first packet costs three of these; players are seldom further away.
 	settings.initial_rtt = 100 * SL_NS_PER_MS;
 	settings.max_tx_udp_payload_size = conn->mtu_max;
-	settings.ack_thresh = 8; // a batch is acknowledged once; see docs/architecture.md
+	settings.ack_thresh =
+		1; // whatever is written acknowledges; when to write is decided here (must_write)
 #if SL_HAVE_PMTUD_PROBES
 	settings.pmtud_probes = conn->probes;
 	settings.pmtud_probeslen = conn->probe_count;
@@ -407,66 +409,6 @@ void sl_conn_free(struct sl_conn *conn)
 	free(conn);
 }
 
-static void arm_timer(struct sl_conn *conn)
-{
-	// A timer that fires early is cheap and re-arms itself; moving it at each packet is not.
-	if (conn->timer_deadline <= conn->wake_ns && conn->timer_deadline > conn->quic->env->now_ns)
-		return;
-	conn->timer_deadline = conn->wake_ns;
-	conn->quic->env->ops->timer_set(conn->timer, conn->wake_ns);
-}
-
-static void handle_expiry(struct sl_conn *conn)
-{
-	uint64_t now = conn->quic->env->now_ns;
-
-	if (ngtcp2_conn_get_expiry(conn->nc) > now)
-		return;
-	int rv = ngtcp2_conn_handle_expiry(conn->nc, now);
-	if (rv != 0)
-		sl_conn_fail(conn, rv);
-}
-
-// A lone packet is not acknowledged at once: the answer that it will often cause carries the acknowledgement, and
-// if there is none, ngtcp2's delayed acknowledgement is due in 25 ms (RFC 9000 section 13.2.1: the second packet is
-// acknowledged at once). So a ping costs each hop one packet in each direction, and not two. While a connection is
-// young, ngtcp2 has things of its own to say: path-MTU probes, connection ids.
-static bool must_write(const struct sl_conn *conn)
-{
-	return conn->write_wanted || conn->reads > 1 || conn->state != SL_CONN_OPEN ||
-	       !sl_egress_empty(&conn->egress) || sl_stream_ready(conn) || conn->acked != conn->written ||
-	       conn->quic->env->now_ns - conn->opened_ns < YOUNG_NS;
-}
-
-void sl_conn_work(struct sl_conn *conn)
-{
-	struct sl_quic *quic = conn->quic;
-
-	if (conn->state == SL_CONN_DEAD || conn->state == SL_CONN_LINGER)
-		return;
-	if (!conn->dying)
-		handle_expiry(conn);
-	if (!conn->dying && !quic->blocked && must_write(conn))
-		sl_tx_conn(conn);
-	else if (!conn->dying)
-		conn->wake_ns = ngtcp2_conn_get_expiry(conn->nc);
-	if (!conn->dying) {
-		arm_timer(conn);
-		return;
-	}
-	if (conn->close_wanted)
-		sl_tx_close(conn);
-	bool was_open = conn->state == SL_CONN_OPEN || !quic->server;
-	if (conn->state == SL_CONN_HANDSHAKE)
-		quic->stats.handshakes_failed++;
-	sl_conn_end(conn);
-	if (!conn->reported) {
-		conn->reported = true;
-		if (was_open)
-			quic->ops.closed(quic->ops.arg, conn, conn->user, &conn->why);
-	}
-}
-
 void sl_conn_read(struct sl_conn *conn, const ngtcp2_path *path, uint8_t ecn, const uint8_t *data, size_t len)
 {
 	struct sl_quic *quic = conn->quic;
@@ -488,6 +430,9 @@ void sl_conn_read(struct sl_conn *conn, const ngtcp2_path *path, uint8_t ecn, co
 	if (conn->dying || conn->state == SL_CONN_DEAD)
 		return;
 	conn->reads++;
+	// After a silence no answer is likely, and to wait for one would be a wake-up more.
+	if (quic->env->now_ns - conn->last_rx_ns > SILENCE_NS)
+		conn->write_wanted = true;
 	int rv = ngtcp2_conn_read_pkt(conn->nc, path, &info, data, len, quic->env->now_ns);
 	if (rv == 0)
 		conn->last_rx_ns = quic->env->now_ns;

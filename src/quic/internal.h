@@ -3,6 +3,7 @@
 //   quic.c       endpoint: socket in, routing by connection id, the work list
 //   accept.c     server: packets of no connection: version negotiation, Retry, reset, new connections
 //   conn.c       one connection: ngtcp2's callbacks, its life
+//   work.c       its turn: when there is something to write
 //   close.c      its death
 //   info.c       what others may ask of it
 //   stream.c     its control stream
@@ -92,6 +93,8 @@ struct sl_conn {
 	uint64_t timer_deadline;
 	uint64_t wake_ns;   // when there will be something to do
 	unsigned reads;     // packets read since something was last written
+	bool heard;         // and one of them had something for us
+	size_t unpaced;     // bytes written that the pacing was not told of
 	bool write_wanted;  // whatever there is to say
 	uint64_t opened_ns; // OPEN since
 	uint64_t last_rx_ns;
@@ -185,7 +188,10 @@ struct sl_conn *sl_conn_new(struct sl_quic *quic, const char *server_name, const
 void sl_conn_free(struct sl_conn *conn);
 void sl_conn_read(struct sl_conn *conn, const ngtcp2_path *path, uint8_t ecn, const uint8_t *data,
 		  size_t len);
-void sl_conn_work(struct sl_conn *conn); // writes, closes, reports, arms the timer
+
+// work.c
+bool sl_conn_young(const struct sl_conn *conn); // ngtcp2 has much to say of its own
+void sl_conn_work(struct sl_conn *conn);        // writes, closes, reports, arms the timer
 
 // close.c
 void sl_conn_fail(struct sl_conn *conn, int ngtcp2_error);

@@ -99,6 +99,8 @@ void sl_tx_raw(struct sl_quic *quic, const struct sl_addr *local, const struct s
 
 // BBR's ProbeRTT holds the window down for so long, and a round trip or two.
 #define PROBE_RTT_NS (200 * SL_NS_PER_MS)
+// So much may leave before the pacing is told of it.
+#define UNPACED_MAX 4096
 
 // BBR cuts its window for a good round trip every few seconds to measure the path (ProbeRTT). On a long
 // path a bound that knows nothing of round trips would make holes then on a line with nothing wrong.
@@ -200,6 +202,7 @@ void sl_tx_conn(struct sl_conn *conn)
 	struct sl_addr local, remote;
 
 	conn->reads = 0;
+	conn->heard = false;
 	conn->write_wanted = false;
 	report_evicted(conn);
 	set_bounds(conn);
@@ -226,9 +229,13 @@ void sl_tx_conn(struct sl_conn *conn)
 	conn->wake_ns = ngtcp2_conn_get_expiry(conn->nc);
 	// Pacing (RFC 9002 section 7.7): the next time to send follows from what was written just now. With
 	// nothing left to send it is no reason to wake up.
-	if (written != 0)
+	bool more = !sl_egress_empty(&conn->egress) || sl_stream_ready(conn);
+	conn->unpaced += written;
+	if (more || conn->unpaced > UNPACED_MAX || sl_conn_young(conn)) {
 		ngtcp2_conn_update_pkt_tx_time(conn->nc, quic->env->now_ns);
-	if (!sl_egress_empty(&conn->egress) || sl_stream_ready(conn))
+		conn->unpaced = 0;
+	}
+	if (more)
 		conn->wake_ns = ngtcp2_conn_get_expiry(conn->nc);
 }
 
