@@ -94,7 +94,7 @@ static void gateway_free(void *state)
 	free(gateway);
 }
 
-static int open_port(struct sl_gateway *gateway, const char *sysfs, struct sl_error *error)
+static int open_port(struct sl_gateway *gateway, const char *sysfs, bool offload, struct sl_error *error)
 {
 	struct sl_port_handler handler;
 	int rc = sl_packet_check(sysfs, gateway->interface, error);
@@ -102,7 +102,8 @@ static int open_port(struct sl_gateway *gateway, const char *sysfs, struct sl_er
 	if (rc != SL_OK)
 		return rc;
 	sl_gateway_bridge_port_handler(gateway->bridge, &handler);
-	return sl_packet_open(gateway->runtime->loop, gateway->interface, &handler, &gateway->port, error);
+	return sl_packet_open(gateway->runtime->loop, gateway->interface, offload, &handler, &gateway->port,
+			      error);
 }
 
 static void apply_rules(struct sl_gateway *gateway, const struct sl_gateway_config *config)
@@ -152,7 +153,7 @@ static int gateway_start(struct sl_runtime *runtime, void **state, struct sl_err
 	}
 	apply_rules(gateway, config);
 	// The interface comes first: a gateway without a LAN must not take the room's place (GW-1).
-	rc = open_port(gateway, program->sysfs, error);
+	rc = open_port(gateway, program->sysfs, config->endpoint.offload, error);
 	if (rc != SL_OK)
 		goto out;
 	sl_gateway_bridge_session_ops(gateway->bridge, &session_ops);

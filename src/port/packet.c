@@ -179,8 +179,8 @@ static int socket_open(struct packet *packet, struct sl_error *error)
 	return SL_OK;
 }
 
-int sl_packet_open(struct sl_loop *loop, const char *interface, const struct sl_port_handler *handler,
-		   struct sl_port **out, struct sl_error *error)
+int sl_packet_open(struct sl_loop *loop, const char *interface, bool offload,
+		   const struct sl_port_handler *handler, struct sl_port **out, struct sl_error *error)
 {
 	struct packet *packet;
 	int rc;
@@ -199,6 +199,7 @@ int sl_packet_open(struct sl_loop *loop, const char *interface, const struct sl_
 	memcpy(packet->interface, interface, strlen(interface));
 	sl_frames_init(&packet->frames, &packet->handler, &packet->stats);
 	packet_rx_init(packet);
+	packet_tx_init(packet, offload);
 
 	rc = socket_open(packet, error);
 	if (rc != SL_OK)

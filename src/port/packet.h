@@ -11,6 +11,7 @@
 // `sysfs` is "/sys" (another root in tests). SL_OK, or a code with a sentence.
 int sl_packet_check(const char *sysfs, const char *interface, struct sl_error *error);
 
-// Opens the interface; frames arrive through `handler` from the loop. SL_OK or a code with a sentence.
-int sl_packet_open(struct sl_loop *loop, const char *interface, const struct sl_port_handler *handler,
-		   struct sl_port **out, struct sl_error *error);
+// Opens the interface; frames arrive through `handler` from the loop. `offload`: frames of one flow leave as
+// super-frames. SL_OK or a code with a sentence.
+int sl_packet_open(struct sl_loop *loop, const char *interface, bool offload,
+		   const struct sl_port_handler *handler, struct sl_port **out, struct sl_error *error);

@@ -10,6 +10,7 @@
 #include "net/loop.h"
 #include "port/frames.h"
 #include "port/port.h"
+#include "port/supers.h"
 
 #define SCOPE "port" // in the log
 
@@ -53,6 +54,9 @@ struct packet {
 	unsigned tx_count;
 	struct iovec tx_iov[PACKET_TX_BATCH];
 	struct mmsghdr tx_msgs[PACKET_TX_BATCH];
+	struct sl_super tx_supers[PACKET_TX_BATCH]; // what each message is
+	uint64_t mtu_ns;                            // when the interface's MTU is to be read again
+	struct sl_coalesce coalesce;
 };
 
 // The interface went down (ENETDOWN) or is gone (ENXIO); said once, then watched.
@@ -62,5 +66,6 @@ void packet_gone(struct packet *packet);
 void packet_rx_init(struct packet *packet);
 void packet_rx_ready(void *arg, unsigned ready); // sl_io_fn
 
+void packet_tx_init(struct packet *packet, bool offload);
 int packet_send(struct sl_port *port, const uint8_t *frame, size_t len);
 void packet_flush(struct sl_port *port);

@@ -31,14 +31,16 @@ struct sl_port_stats {
 	uint64_t rx_super, rx_segments; // super-frames read, and the frames they were cut into
 	uint64_t rx_csum;               // partial checksums completed
 	uint64_t rx_kernel_drops;       // lost before we could read them (packet socket statistics)
+	uint64_t tx_super, tx_segments; // super-frames given to the system, and the frames in them
 	uint64_t tx_drops;              // frames the system refused
 };
 
 struct sl_port_ops {
 	// Gives a frame to the port. SL_OK, SL_ERR_AGAIN (the system's queue is full: dropped and
-	// counted in tx_drops), SL_ERR_INVALID, SL_ERR_CLOSED.
+	// counted in tx_drops), SL_ERR_INVALID, SL_ERR_CLOSED. A frame that was taken may wait for the
+	// burst's end, and what the system says then is in tx_drops alone.
 	int (*send)(struct sl_port *port, const uint8_t *frame, size_t len);
-	void (*flush)(struct sl_port *port); // ends a burst of send calls
+	void (*flush)(struct sl_port *port); // ends a burst of send calls: everything leaves now
 	void (*stats)(struct sl_port *port, struct sl_port_stats *out);
 	void (*close)(struct sl_port *port);
 };

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "port/frames.h"
+#include "port/supers.h"
+#include "proto/eth.h"
 
 // USO came with Linux 6.2; older headers do not name it.
 #ifndef TUN_F_USO4
@@ -41,6 +43,9 @@ struct tap {
 	struct sl_port_stats stats;
 	struct sl_frames frames;
 	uint8_t buf[READ_MAX];
+	struct sl_log *log;
+	char name[IFNAMSIZ];
+	struct sl_coalesce coalesce;
 };
 
 static struct tap *tap_of(struct sl_port *port)
@@ -86,35 +91,88 @@ static void tap_ready(void *arg, unsigned ready)
 		tap_failed(tap, strerror(err));
 }
 
-static int tap_send(struct sl_port *port, const uint8_t *frame, size_t len)
+// One frame or super-frame. 0 or the errno of the refusal.
+static int put(struct tap *tap, const struct iovec *iov, int count, unsigned segments)
 {
-	struct tap *tap = tap_of(port);
+	ssize_t n;
+
+	do {
+		n = writev(tap->fd, iov, count);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno;
+	sl_supers_sent(&tap->stats, segments);
+	return 0;
+}
+
+static int put_plain(struct tap *tap, const uint8_t *frame, size_t len)
+{
 	uint8_t header[SL_VNET_HEADER];
-	struct iovec iov[2] = {
+	const struct iovec iov[2] = {
 		{.iov_base = header, .iov_len = sizeof header},
 		{.iov_base = (void *)(uintptr_t)frame, .iov_len = len},
 	};
-	ssize_t n;
+	int why;
 
-	if (tap->gone)
-		return SL_ERR_CLOSED;
 	sl_vnet_encode_plain(header);
-	do {
-		n = writev(tap->fd, iov, 2);
-	} while (n < 0 && errno == EINTR);
-	if (n >= 0) {
-		tap->stats.tx_frames++;
-		return SL_OK;
-	}
-	tap->stats.tx_drops++;
-	if (errno == EBADFD)
-		return SL_ERR_CLOSED; // the next wake-up reports it
-	return errno == EINVAL ? SL_ERR_INVALID : SL_ERR_AGAIN;
+	why = put(tap, iov, 2, 1);
+	tap->stats.tx_drops += why != 0;
+	return why;
+}
+
+static void put_segment(void *arg, const uint8_t *frame, size_t len)
+{
+	(void)put_plain(arg, frame, len);
+}
+
+static void put_super(void *arg, const struct sl_super *super)
+{
+	struct tap *tap = arg;
+	const struct iovec iov = {
+		.iov_base = super->frame - SL_VNET_HEADER,
+		.iov_len = SL_VNET_HEADER + super->len,
+	};
+	int why = put(tap, &iov, 1, super->segments);
+
+	if (why == 0)
+		return;
+	if (super->segments > 1 && sl_supers_refused(why))
+		sl_supers_cut(&tap->coalesce, tap->log, tap->name, why, super, put_segment, tap);
+	else
+		tap->stats.tx_drops += super->segments;
 }
 
 static void tap_flush(struct sl_port *port)
 {
-	(void)port; // a TAP takes one frame a call: nothing waits here
+	struct tap *tap = tap_of(port);
+
+	sl_coalesce_flush(&tap->coalesce, put_super, tap);
+}
+
+static int tap_send(struct sl_port *port, const uint8_t *frame, size_t len)
+{
+	struct tap *tap = tap_of(port);
+	enum sl_coalesced coalesced;
+
+	if (tap->gone)
+		return SL_ERR_CLOSED;
+	coalesced = sl_coalesce_add(&tap->coalesce, frame, len);
+	if (coalesced == SL_COALESCE_FULL) {
+		tap_flush(port);
+		coalesced = sl_coalesce_add(&tap->coalesce, frame, len);
+	}
+	if (coalesced == SL_COALESCE_TAKEN)
+		return SL_OK;
+	switch (put_plain(tap, frame, len)) {
+	case 0:
+		return SL_OK;
+	case EBADFD:
+		return SL_ERR_CLOSED; // the next wake-up reports it
+	case EINVAL:
+		return SL_ERR_INVALID;
+	default:
+		return SL_ERR_AGAIN;
+	}
 }
 
 static void tap_stats(struct sl_port *port, struct sl_port_stats *out)
@@ -217,17 +275,22 @@ static int set_offload(struct tap *tap, bool wanted)
 {
 	static const struct {
 		unsigned long flags;
+		unsigned supers;
 		const char *text;
 	} steps[] = {
-		{TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6, "TSO and USO"},
-		{TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6, "TSO"},
-		{0, "none"},
+		{TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6,
+		 SL_COALESCE_TCP | SL_COALESCE_UDP, "TSO and USO"},
+		{TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6, SL_COALESCE_TCP, "TSO"},
+		{0, 0, "none"},
 	};
 
 	for (size_t i = wanted ? 0 : 2; i < sizeof steps / sizeof steps[0]; i++) {
 		tap->offload = steps[i].text;
-		if (ioctl(tap->fd, TUNSETOFFLOAD, steps[i].flags) == 0)
+		if (ioctl(tap->fd, TUNSETOFFLOAD, steps[i].flags) == 0) {
+			// What the kernel makes, it takes. No one on the wire reads these frames' ids.
+			sl_coalesce_init(&tap->coalesce, steps[i].supers, true);
 			return SL_OK;
+		}
 	}
 	return SL_ERR_SYSTEM;
 }
@@ -291,6 +354,8 @@ int sl_tap_open(struct sl_loop *loop, const struct sl_tap_config *config,
 	tap->port.ops = &tap_ops;
 	tap->handler = *handler;
 	tap->fd = -1;
+	tap->log = sl_loop_env(loop)->log;
+	memcpy(tap->name, config->name, strlen(config->name));
 	sl_frames_init(&tap->frames, &tap->handler, &tap->stats);
 
 	result = open_device(error);

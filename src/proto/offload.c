@@ -99,6 +99,21 @@ int sl_vnet_decode(const uint8_t *data, size_t len, struct sl_vnet *out)
 	return SL_OK;
 }
 
+void sl_vnet_encode(const struct sl_vnet *vnet, uint8_t out[static SL_VNET_HEADER])
+{
+	static const uint8_t types[] = {
+		[SL_GSO_NONE] = VNET_GSO_NONE,
+		[SL_GSO_TCPV4] = VNET_GSO_TCPV4,
+		[SL_GSO_TCPV6] = VNET_GSO_TCPV6,
+		[SL_GSO_UDP_L4] = VNET_GSO_UDP_L4,
+	};
+	const uint16_t fields[4] = {vnet->header_len, vnet->gso_size, vnet->csum_start, vnet->csum_offset};
+
+	out[0] = vnet->needs_csum ? VNET_NEEDS_CSUM : 0;
+	out[1] = types[vnet->gso];
+	memcpy(out + 2, fields, sizeof(fields));
+}
+
 void sl_vnet_encode_plain(uint8_t out[static SL_VNET_HEADER])
 {
 	memset(out, 0, SL_VNET_HEADER);

@@ -23,6 +23,8 @@ struct sl_vnet {
 // Reads a struct virtio_net_hdr. SL_OK, SL_ERR_INVALID (short, or an unknown gso type, such as the
 // old UFO).
 int sl_vnet_decode(const uint8_t *data, size_t len, struct sl_vnet *out);
+// Writes one.
+void sl_vnet_encode(const struct sl_vnet *vnet, uint8_t out[static SL_VNET_HEADER]);
 // Writes one that says "nothing to do" (for frames this program injects one by one).
 void sl_vnet_encode_plain(uint8_t out[static SL_VNET_HEADER]);
 

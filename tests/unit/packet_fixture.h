@@ -1,14 +1,20 @@
-// What test_packet.c stands on: a port on gw0, the judge of every frame that it gives, and a loop
-// that runs until the processes on the LAN are done.
+// What test_packet.c and test_packet_tx.c stand on: a port on gw0, the judge of every frame that it gives,
+// and a loop that runs until the processes on the LAN are done.
 #pragma once
 
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "port/packet.h"
+#include "superframe.h"
 #include "veth.h"
 
 #include <cmocka.h>
@@ -61,11 +67,6 @@ static inline uint32_t sum16(const uint8_t *data, size_t len, uint32_t sum)
 	while (sum >> 16 != 0)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return sum;
-}
-
-static inline uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 static inline bool take_tcp(struct fixture *f, const uint8_t *tcp, size_t len)
@@ -227,7 +228,7 @@ static inline void run(struct fixture *f)
 	assert_false(f->child_failed);
 }
 
-static inline void open_port(struct fixture *f)
+static inline void open_port_with(struct fixture *f, bool offload)
 {
 	const struct sl_port_handler handler = {
 		.receive = on_receive,
@@ -238,8 +239,26 @@ static inline void open_port(struct fixture *f)
 	};
 	struct sl_error error = {{0}};
 
-	if (sl_packet_open(f->loop, "gw0", &handler, &f->port, &error) != SL_OK)
+	if (sl_packet_open(f->loop, "gw0", offload, &handler, &f->port, &error) != SL_OK)
 		fail_msg("%s", error.text);
+}
+
+static inline void open_port(struct fixture *f)
+{
+	open_port_with(f, true);
+}
+
+static inline int raw_socket(const char *interface)
+{
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = (int)if_nametoindex(interface),
+	};
+	int fd = socket(AF_PACKET, SOCK_RAW, 0), buffer = 4 << 20;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+	return bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ? fd : -1;
 }
 
 static inline struct sl_port_stats stats_of(struct fixture *f)

@@ -2,16 +2,11 @@
 // traffic arrives as the frames a wire would have carried. Needs root.
 #include "port/packet.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_packet.h>
 #include <linux/virtio_net.h>
-#include <net/ethernet.h>
-#include <net/if.h>
 #include <netinet/udp.h>
 #include <setjmp.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "packet_fixture.h"
@@ -111,19 +106,6 @@ struct raw {
 	unsigned count;
 };
 
-static int raw_socket(const char *interface)
-{
-	struct sockaddr_ll addr = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = (int)if_nametoindex(interface),
-	};
-	int fd = socket(AF_PACKET, SOCK_RAW, 0), buffer = 4 << 20;
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
-	return bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ? fd : -1;
-}
-
 static int raw_source(void *arg)
 {
 	const struct raw *raw = arg;
@@ -182,7 +164,7 @@ static void gw_1_a_missing_interface_is_an_error(void **state)
 	struct sl_error error = {{0}};
 	struct sl_port *port = (struct sl_port *)f;
 
-	assert_int_equal(sl_packet_open(f->loop, "gw9", &handler, &port, &error), SL_ERR_NOT_FOUND);
+	assert_int_equal(sl_packet_open(f->loop, "gw9", true, &handler, &port, &error), SL_ERR_NOT_FOUND);
 	assert_null(port);
 	assert_non_null(strstr(error.text, "gw9"));
 }

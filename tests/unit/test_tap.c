@@ -379,6 +379,11 @@ static void on_pipe(void *arg, const uint8_t *frame, size_t len)
 	(void)sl_port_send(end->other, frame, len);
 }
 
+static void on_pipe_end(void *arg)
+{
+	sl_port_flush(((struct pipe_end *)arg)->other);
+}
+
 static uint8_t pattern(size_t i)
 {
 	return (uint8_t)((i * 2654435761u) >> 13);
@@ -431,12 +436,13 @@ static void tcp_flow(void **state, bool offload)
 {
 	struct ns *ns = NS_OR_SKIP(state);
 	struct pipe_end a = {0}, b = {0};
-	struct sl_port_handler handler_a = {.receive = on_pipe, .malformed = on_pipe, .arg = &a},
-			       handler_b = {.receive = on_pipe, .malformed = on_pipe, .arg = &b};
+	struct sl_port_handler
+		handler_a = {.receive = on_pipe, .malformed = on_pipe, .batch_end = on_pipe_end, .arg = &a},
+		handler_b = {.receive = on_pipe, .malformed = on_pipe, .batch_end = on_pipe_end, .arg = &b};
 	struct sl_tap_config config_a = {.name = "ctapa", .mac = mac_a, .offload = offload},
 			     config_b = {.name = "ctapb", .mac = mac_b, .offload = offload};
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(5001)};
-	struct sl_port_stats stats;
+	struct sl_port_stats stats, written;
 	int sender, listener, status, left = 2;
 	uint64_t start = clock_ns();
 	pid_t pids[2];
@@ -479,6 +485,12 @@ static void tcp_flow(void **state, bool offload)
 		assert_true(stats.rx_super > 100 && stats.rx_segments > stats.rx_super);
 	else
 		assert_int_equal(stats.rx_super, 0);
+	b.port->ops->stats(b.port, &written);
+	if (offload)
+		assert_true(written.tx_super > 100 && written.tx_segments > 10 * written.tx_super);
+	else
+		assert_int_equal(written.tx_super + written.tx_segments, 0);
+	assert_true(written.tx_frames > FLOW / MTU && written.tx_segments <= written.tx_frames);
 	print_message("%u MiB in %u ms, %llu reads of super-frames\n", FLOW >> 20,
 		      (unsigned)((clock_ns() - start) / SL_NS_PER_MS), (unsigned long long)stats.rx_super);
 	close(sender);
