@@ -49,6 +49,31 @@ static void checksum_lengths_and_alignments(void **state)
 	}
 }
 
+// And at random, as long as frames are, where wider vectors take over.
+static void checksum_random_data(void **state)
+{
+	uint32_t seed = 20240609;
+
+	(void)state;
+	for (unsigned round = 0; round < 20000; round++) {
+		size_t shift, len;
+		uint8_t *memory, *data;
+
+		seed = seed * 1103515245 + 12345;
+		shift = (seed >> 16) % 64;
+		seed = seed * 1103515245 + 12345;
+		len = (seed >> 16) % (round % 100 == 0 ? 32768 : 2048);
+		memory = malloc(shift + len + 1);
+		assert_non_null(memory);
+		data = memory + shift + 1;
+		fill(data, len, seed);
+		if (round % 3 == 0) // every carry there is
+			memset(data, 0xff, len);
+		assert_int_equal(sl_sum_finish(sl_sum_add(0, data, len)), naive(0, data, len));
+		free(memory);
+	}
+}
+
 static void checksum_long_data(void **state)
 {
 	static uint8_t data[70000];
@@ -116,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checksum_lengths_and_alignments),
+		cmocka_unit_test(checksum_random_data),
 		cmocka_unit_test(checksum_long_data),
 		cmocka_unit_test(checksum_chains),
 		cmocka_unit_test(checksum_finish_folds),
