@@ -21,17 +21,25 @@ size_t sl_datagram_overhead(size_t dcid_len)
 	return 1 + dcid_len + 4 + 3 + 16;
 }
 
-size_t sl_conn_max_datagram(const struct sl_conn *conn)
+size_t sl_conn_datagram_limit(const struct sl_conn *conn)
 {
 	if (conn->state != SL_CONN_OPEN || conn->dying)
 		return 0;
 	const ngtcp2_transport_params *remote = ngtcp2_conn_get_remote_transport_params(conn->nc);
 	if (remote == NULL || remote->max_datagram_frame_size <= 3)
 		return 0;
+	uint64_t theirs = remote->max_datagram_frame_size - 3;
+	return theirs < SIZE_MAX ? (size_t)theirs : SIZE_MAX;
+}
+
+size_t sl_conn_max_datagram(const struct sl_conn *conn)
+{
+	size_t theirs = sl_conn_datagram_limit(conn);
+	if (theirs == 0)
+		return 0;
 	size_t dcid = ngtcp2_conn_get_dcid(conn->nc)->datalen;
 	size_t room = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc) - sl_datagram_overhead(dcid);
-	uint64_t theirs = remote->max_datagram_frame_size - 3;
-	return theirs < room ? (size_t)theirs : room;
+	return theirs < room ? theirs : room;
 }
 
 // How many sizes can still fail, one after the other, once the path is known to carry `mtu`?

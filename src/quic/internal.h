@@ -27,7 +27,7 @@
 #define SL_UDP_PAYLOAD_V4 1472 // 1500 - IPv4 and UDP headers
 #define SL_UDP_PAYLOAD_V6 1452
 #define SL_UDP_PAYLOAD_MAX SL_UDP_PAYLOAD_V4
-#define SL_PROBES_MAX 10
+#define SL_PROBES_MAX 15
 #define SL_TX_ARENA (192u * 1024u)
 #define SL_TX_ENTRIES 64
 #define SL_TRAIN_SEGMENTS 60  // the kernel's bound is 64

@@ -289,3 +289,12 @@ int sl_conn_datagram_send(struct sl_conn *conn, uint32_t flow, const void *start
 		sl_quic_mark(conn);
 	return rv;
 }
+
+bool sl_conn_datagram_room(struct sl_conn *conn)
+{
+	struct sl_record oldest;
+
+	if (conn->queue.count + 2 > conn->queue.max_count)
+		head_ready(conn, &oldest); // what is too old goes
+	return conn->queue.count + 2 <= conn->queue.max_count;
+}

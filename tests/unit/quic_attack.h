@@ -123,10 +123,10 @@ static inline void on_closed(void *arg, struct sl_conn *conn, void *user, const 
 {
 	struct world *w = arg;
 	struct side *s = user;
-	(void)conn;
 	assert_non_null(user);
 	s->ends++;
-	s->conn = NULL;
+	if (s->conn == conn) // b has the latest of the server's
+		s->conn = NULL;
 	s->closed = *why;
 	if (s == &w->b)
 		w->closed++;

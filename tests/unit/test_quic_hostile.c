@@ -215,7 +215,8 @@ static void test_narrow_paths(void **state)
 	struct world *w = *state;
 	static const struct {
 		size_t width, found;
-	} paths[] = {{1440, 1432}, {1412, 1412}, {1392, 1392}, {1333, 1332}, {1331, 1330}, {1329, 1200}};
+	} paths[] = {{1440, 1432}, {1412, 1412}, {1392, 1392}, {1372, 1372}, {1333, 1332}, {1331, 1330},
+		     {1329, 1312}, {1252, 1252}, {1251, 1232}, {1232, 1232}, {1231, 1200}};
 	server_start(w);
 	struct sl_addr front = proxy_start(w);
 	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
