@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "obs/events.h"
+#include "proto/mtu.h"
 #include "relay/core.h"
 
 // How long a newcomer waits for the path MTU towards it. Its own search is over by now, so this
@@ -158,7 +159,7 @@ static struct relay_room *room_for(struct relay_peer *peer)
 			     relay->max_rooms);
 		return NULL;
 	}
-	room = relay_room_new(peer->hello->hello.room, relay->last_room_id + 1, relay->mtu, relay->hash_key);
+	room = relay_room_new(peer->hello->hello.room, relay->last_room_id + 1, relay->hash_key);
 	if (!room) {
 		relay_reject(peer, SL_REJECT_RELAY_FULL, "the relay is out of memory");
 		return NULL;
@@ -210,9 +211,10 @@ static int greeting(const struct relay_peer *peer, uint8_t **bytes, size_t *len)
 				.protocol = SL_CTRL_PROTOCOL,
 				.peer_id = peer->id,
 				.room_id = room->id,
-				.effective_tap_mtu = room->mtu,
+				.effective_tap_mtu = peer->mtu,
 				.max_datagram_size = peer->budget,
 				.gateway = room->gateway && room->gateway != peer ? room->gateway->id : 0,
+				.features = peer->split ? SL_FEATURE_SPLIT : 0,
 			},
 	};
 	int rc = append(bytes, len, &msg);
@@ -235,14 +237,14 @@ static void tell_joined(const struct relay_peer *peer)
 
 	peer->relay->link->info(peer->conn, &info);
 	sl_info(peer->relay->env->log, "relay",
-		"peer joined, room %s peer %u role %s mac %s address %s budget %zu agent \"%s\"",
+		"peer joined, room %s peer %u role %s mac %s address %s mtu %zu budget %zu agent \"%s\"",
 		peer->room->code, peer->id, sl_role_name(peer->role), shown ? shown : "-",
-		sl_addr_format(&info.remote, address), peer->budget, peer->agent);
+		sl_addr_format(&info.remote, address), peer->mtu, peer->budget, peer->agent);
 	sl_event(peer->relay->env, "peer_joined", "{s:s, s:i, s:s, s:s*}", "room", peer->room->code, "peer",
 		 (int)peer->id, "role", sl_role_name(peer->role), "mac", shown);
 }
 
-static void join(struct relay_peer *peer, size_t budget)
+static void join(struct relay_peer *peer, size_t budget, bool split)
 {
 	struct sl_relay *relay = peer->relay;
 	struct relay_room *room;
@@ -260,6 +262,8 @@ static void join(struct relay_peer *peer, size_t budget)
 		peer->station.mac = peer->hello->hello.mac;
 	memcpy(peer->agent, peer->hello->hello.agent, sizeof(peer->agent));
 	peer->budget = budget;
+	peer->split = split;
+	peer->mtu = split ? SL_MTU_MAX : relay->mtu;
 	peer->joined_ns = relay->env->now_ns;
 	peer->id = relay_ids_take(&relay->ids, relay->env->now_ns);
 	if (peer->id == 0 || relay_room_add(room, peer) != SL_OK || greeting(peer, &bytes, &len) != SL_OK) {
@@ -299,11 +303,18 @@ void relay_admit_again(struct relay_peer *peer)
 	size_t path = relay->link->max_datagram(peer->conn);
 	uint64_t named = peer->hello->hello.max_datagram_size;
 	size_t wanted = named < relay->max_size ? (size_t)named : relay->max_size;
+	size_t limit = relay->link->datagram_limit(peer->conn);
 	size_t budget = wanted < path ? wanted : path;
 
 	if (path == 0) {
 		relay_reject(peer, SL_REJECT_NO_DATAGRAMS,
 			     "QUIC datagrams (RFC 9221) are needed, and this connection has none");
+		return;
+	}
+	// With `split` the path need not carry the budget: what it does not carry whole goes in two parts.
+	if (relay->split && (peer->hello->hello.features & SL_FEATURE_SPLIT) != 0 &&
+	    wanted >= SL_SPLIT_BUDGET_MIN && limit >= SL_SPLIT_BUDGET_MIN) {
+		join(peer, wanted < limit ? wanted : limit, true);
 		return;
 	}
 	if (wanted < relay->needed_budget) {
@@ -327,5 +338,5 @@ void relay_admit_again(struct relay_peer *peer)
 			relay->needed_budget, budget);
 		return;
 	}
-	join(peer, budget);
+	join(peer, budget, false);
 }

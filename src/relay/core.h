@@ -16,8 +16,9 @@ struct sl_relay {
 	size_t max_rooms, max_peers_per_room, max_peers;
 	uint64_t malformed_limit;
 	struct relay_room_list listed;
-	size_t max_size, mtu, needed_budget;
-	uint64_t silent_ns; // a peer silent for longer gives its place to a newcomer
+	size_t max_size, mtu, needed_budget; // of a peer without `split`
+	bool split;                          // `split` is granted
+	uint64_t silent_ns;                  // a peer silent for longer gives its place to a newcomer
 	uint64_t stats_interval_ns;
 	struct relay_rates rates;
 
@@ -38,6 +39,9 @@ struct sl_relay {
 	struct sl_timer *stats_timer;
 	struct sl_timer *tick; // once a second while `ticking`
 	bool ticking;
+	struct sl_split_pool parts;   // of all peers
+	struct sl_timer *parts_timer; // while parts wait
+	bool parts_timed;
 
 	bool stopping;
 	struct sl_timer *stop_timer;
@@ -70,6 +74,14 @@ void relay_changed(struct sl_relay *relay);
 
 // Applies the rules that the configuration has for the room now; says in the log which are off.
 void relay_room_rules(struct sl_relay *relay, struct relay_room *room);
+
+// parts.c
+int relay_parts_init(struct sl_relay *relay); // SL_OK or SL_ERR_NOMEM
+void relay_parts_fini(struct sl_relay *relay);
+// Joins a part with the other one. SL_OK: `part` is the whole frame now. SL_ERR_AGAIN: it waits. Else it is
+// lost, and *drop is the reason.
+int relay_parts_join(struct relay_peer *ingress, struct sl_overlay *part, enum sl_drop *drop);
+void relay_parts_forget(struct relay_peer *peer); // it leaves
 
 // tick.c
 void relay_tick_start(struct sl_relay *relay); // there is something to do once a second

@@ -11,7 +11,7 @@ void relay_decide(const struct relay_room *room, const struct relay_peer *ingres
 	struct sl_filter_input input = {
 		.direction = remote ? SL_FROM_REMOTE : SL_FROM_LAN,
 		.announced = remote ? &ingress->station.mac : NULL,
-		.mtu = room->mtu,
+		.mtu = ingress->mtu,
 		.relaxed = room->relaxed,
 	};
 	struct relay_station *station;
@@ -78,23 +78,62 @@ static void log_skipped(struct relay_peer *ingress, struct relay_peer *target, s
 		ingress->room->code, ingress->id, target->id, len, budget, (unsigned long long)held_back);
 }
 
+// Queues the frame's two parts, both or neither: half of a frame is of no use to anybody.
+static int send_parts(struct relay_peer *ingress, struct relay_peer *target, uint32_t flow,
+		      const uint8_t *frame, size_t len)
+{
+	const struct relay_link *link = target->relay->link;
+	size_t path = link->max_datagram(target->conn);
+	size_t first = sl_split_first(len, path < target->budget ? path : target->budget);
+	uint8_t header[SL_OVERLAY_PART_HEADER];
+	int rc;
+
+	if (first == 0)
+		return SL_ERR_TOO_LARGE;
+	if (!link->datagram_room(target->conn))
+		return SL_ERR_AGAIN;
+	sl_overlay_encode_part(header, SL_OVERLAY_FIRST, ingress->id, ++target->frame_id);
+	rc = link->datagram_send(target->conn, flow, header, sizeof(header), frame, first);
+	if (rc != SL_OK)
+		return rc;
+	target->counters.tx_datagrams++;
+	sl_overlay_encode_part(header, SL_OVERLAY_REST, ingress->id, target->frame_id);
+	rc = link->datagram_send(target->conn, flow, header, sizeof(header), frame + first, len - first);
+	if (rc != SL_OK)
+		return rc;
+	target->counters.tx_datagrams++;
+	target->counters.split_tx++;
+	return SL_OK;
+}
+
+// In one datagram if the budget and the path allow it, else in two if the target can join them.
+static int send_frame(struct relay_peer *ingress, struct relay_peer *target,
+		      const uint8_t header[static SL_OVERLAY_HEADER], uint32_t flow, const uint8_t *frame,
+		      size_t len)
+{
+	int rc = sl_overlay_check_budget(len, target->budget);
+
+	if (rc == SL_OK)
+		rc = target->relay->link->datagram_send(target->conn, flow, header, SL_OVERLAY_HEADER, frame,
+							len);
+	if (rc == SL_OK)
+		target->counters.tx_datagrams++;
+	else if (rc == SL_ERR_TOO_LARGE && target->split)
+		rc = send_parts(ingress, target, flow, frame, len);
+	return rc;
+}
+
 // Queues one copy. Returns whether it will leave.
 static bool copy_to(struct relay_peer *ingress, struct relay_peer *target,
 		    const uint8_t header[static SL_OVERLAY_HEADER], uint32_t flow, const uint8_t *frame,
 		    size_t len)
 {
-	int rc = sl_overlay_check_budget(len, target->budget);
-
 	if (target->isolation.isolated) { // counted where it is missing
 		relay_peer_count_drop(target, SL_DROP_LOOP, 1);
 		return false;
 	}
-	if (rc == SL_OK)
-		rc = target->relay->link->datagram_send(target->conn, flow, header, SL_OVERLAY_HEADER, frame,
-							len);
-	switch (rc) {
+	switch (send_frame(ingress, target, header, flow, frame, len)) {
 	case SL_OK:
-		target->counters.tx_datagrams++;
 		target->counters.tx_frames++;
 		target->counters.tx_bytes += len;
 		return true;
@@ -201,6 +240,25 @@ static unsigned pass_on(struct relay_peer *ingress, const struct sl_overlay *ove
 	return copies;
 }
 
+// Budget, header, and the other part. False: there is no whole frame to judge; *drop is the reason, or NONE
+// when a part waits.
+static bool take(struct relay_peer *ingress, const uint8_t *datagram, size_t len, struct sl_overlay *overlay,
+		 enum sl_drop *drop)
+{
+	if (len > ingress->budget) {
+		*drop = SL_DROP_DATAGRAM_BUDGET;
+		return false;
+	}
+	if (sl_overlay_decode(datagram, len, ingress->split, overlay) != SL_OK ||
+	    overlay->peer_id != ingress->id)
+		*drop = SL_DROP_MALFORMED;
+	else if (overlay->type == SL_OVERLAY_ETHERNET || relay_parts_join(ingress, overlay, drop) == SL_OK)
+		return true;
+	if (*drop == SL_DROP_MALFORMED)
+		malformed(ingress);
+	return false;
+}
+
 void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t len)
 {
 	struct sl_env *env = ingress->relay->env;
@@ -215,15 +273,12 @@ void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t l
 		relay_peer_count_drop(ingress, SL_DROP_UNKNOWN_PEER, 1);
 		return;
 	}
-	if (len > ingress->budget) {
-		verdict.drop = SL_DROP_DATAGRAM_BUDGET;
-	} else if (sl_overlay_decode(datagram, len, &overlay) != SL_OK || overlay.peer_id != ingress->id) {
-		verdict.drop = SL_DROP_MALFORMED;
-		malformed(ingress);
-	} else {
+	if (take(ingress, datagram, len, &overlay, &verdict.drop)) {
 		judge(ingress, &overlay, &verdict, detail);
 		entry.eth = &verdict.view.eth;
 		entry.frame_len = overlay.frame_len;
+	} else if (verdict.drop == SL_DROP_NONE) {
+		return;
 	}
 	entry.room = ingress->room->code;
 	entry.peer = ingress->id;

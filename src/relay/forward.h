@@ -33,5 +33,6 @@ struct relay_verdict {
 void relay_decide(const struct relay_room *room, const struct relay_peer *ingress, const uint8_t *frame,
 		  size_t len, uint64_t now_ns, struct relay_verdict *out);
 
-// One datagram from a joined peer: budget, header, verdict, loops, guard, limits, copies; all counted.
+// One datagram from a joined peer: budget, header, its other part if it is one, verdict, loops, guard,
+// limits, copies; all counted.
 void relay_forward(struct relay_peer *ingress, const uint8_t *datagram, size_t len);

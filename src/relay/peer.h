@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "ctrl/msg.h"
 #include "obs/drops.h"
+#include "proto/split.h"
 #include "quic/quic.h"
 #include "relay/loop.h"
 #include "relay/notice.h"
@@ -29,7 +30,9 @@ struct relay_link {
 	size_t (*stream_pending)(const struct sl_conn *conn);
 	int (*datagram_send)(struct sl_conn *conn, uint32_t flow, const void *head, size_t head_len,
 			     const void *body, size_t body_len);
+	bool (*datagram_room)(struct sl_conn *conn);
 	size_t (*max_datagram)(const struct sl_conn *conn);
+	size_t (*datagram_limit)(const struct sl_conn *conn);
 	bool (*pmtu_settled)(const struct sl_conn *conn);
 	void (*close)(struct sl_conn *conn, uint64_t code, const char *reason);
 	void (*info)(const struct sl_conn *conn, struct sl_conn_info *out);
@@ -72,6 +75,10 @@ struct relay_peer {
 	enum sl_role role;
 	struct relay_station station; // the announced MAC
 	size_t budget;                // agreed datagram budget
+	size_t mtu;                   // effective TAP MTU (RELAY-3)
+	bool split;                   // agreed on the feature
+	uint16_t frame_id;            // of the next frame to it that goes in two parts
+	struct sl_split_source parts; // of frames from it, that wait for the other one
 	uint64_t joined_ns;
 	char agent[SL_AGENT_MAX + 1];
 

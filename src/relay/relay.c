@@ -17,7 +17,9 @@ static const struct relay_link quic_link = {
 	.stream_write = sl_conn_stream_write,
 	.stream_pending = sl_conn_stream_pending,
 	.datagram_send = sl_conn_datagram_send,
+	.datagram_room = sl_conn_datagram_room,
 	.max_datagram = sl_conn_max_datagram,
+	.datagram_limit = sl_conn_datagram_limit,
 	.pmtu_settled = sl_conn_pmtu_settled,
 	.close = sl_conn_close,
 	.info = sl_conn_info,
@@ -92,6 +94,7 @@ void relay_leave(struct relay_peer *peer, const char *reason)
 	if (!room)
 		return;
 	sl_reason_clean(reason, left.peer_left.reason);
+	relay_parts_forget(peer); // counted in the room, too
 	relay_room_remove(room, peer);
 	relay_ids_give(&relay->ids, peer->id, relay->env->now_ns);
 	relay->joined--;
@@ -272,6 +275,7 @@ int relay_core_new(struct sl_env *env, const struct relay_config *config, const 
 	relay->max_size = (size_t)config->max_size;
 	relay->mtu = sl_mtu_from_budget(relay->max_size);
 	relay->needed_budget = sl_budget_from_mtu(relay->mtu);
+	relay->split = config->split;
 	relay->silent_ns = (uint64_t)config->keep_alive * SL_NS_PER_S * 3 / 2;
 	take_limits(relay, config);
 	if (relay->mtu == 0) {
@@ -292,7 +296,7 @@ int relay_core_new(struct sl_env *env, const struct relay_config *config, const 
 	relay->stop_timer = env->ops->timer_new(env, on_stop_timer, relay);
 	relay->stats_timer = env->ops->timer_new(env, on_stats_timer, relay);
 	relay->tick = env->ops->timer_new(env, relay_on_tick, relay);
-	if (!relay->stop_timer || !relay->stats_timer || !relay->tick)
+	if (!relay->stop_timer || !relay->stats_timer || !relay->tick || relay_parts_init(relay) != SL_OK)
 		goto out;
 	env->ops->timer_set(relay->stats_timer, env->now_ns + relay->stats_interval_ns);
 	*out = relay;
@@ -354,6 +358,7 @@ void sl_relay_free(struct sl_relay *relay)
 	relay->env->ops->timer_free(relay->stop_timer);
 	relay->env->ops->timer_free(relay->stats_timer);
 	relay->env->ops->timer_free(relay->tick);
+	relay_parts_fini(relay);
 	relay_ids_fini(&relay->ids);
 	relay_room_list_free(&relay->listed);
 	free(relay);
@@ -417,7 +422,7 @@ void sl_relay_info(const struct sl_relay *relay, struct sl_relay_info *out)
 		.protocol_errors = relay->protocol_errors,
 		.unknown_messages = relay->unknown_messages,
 		.counters = relay->past,
-		.mtu = relay->mtu,
+		.mtu = relay->split ? SL_MTU_MAX : relay->mtu,
 	};
 	memcpy(out->rejects, relay->rejects, sizeof(out->rejects));
 	for (const struct relay_peer *peer = relay->peers; peer; peer = peer->next)

@@ -43,6 +43,6 @@ struct sl_relay_info {
 	struct sl_counters counters;         // of all peers since start
 	struct sl_quic_stats quic;
 	struct sl_addr listen;
-	size_t mtu;
+	size_t mtu; // the largest that a peer is welcomed with
 };
 void sl_relay_info(const struct sl_relay *relay, struct sl_relay_info *out);

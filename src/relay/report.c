@@ -39,13 +39,23 @@ static json_t *append(json_t *array, json_t *element)
 	return array;
 }
 
+static size_t largest_mtu(const struct relay_room *room)
+{
+	size_t mtu = 0;
+
+	for (size_t i = 0; i < room->count; i++)
+		if (room->members[i]->mtu > mtu)
+			mtu = room->members[i]->mtu;
+	return mtu;
+}
+
 static json_t *room_json(const struct relay_room *room, uint64_t now_ns)
 {
 	json_t *object = json_object();
 
 	object = with(object, "code", json_string(room->code));
 	object = with(object, "id", sl_json_number(room->id));
-	object = with(object, "mtu", sl_json_number(room->mtu));
+	object = with(object, "mtu", sl_json_number(largest_mtu(room)));
 	object = with(object, "gateway", room->gateway ? sl_json_number(room->gateway->id) : json_null());
 	object = with(object, "clients", sl_json_number(room->count - (room->gateway ? 1 : 0)));
 	object = with(object, "learned",
@@ -89,7 +99,9 @@ static json_t *peer_json(const struct relay_peer *peer)
 	object = with(object, "agent", json_string(peer->agent));
 	object = with(object, "rtt_ms",
 		      info.rtt_ns ? json_real((double)info.rtt_ns / (double)SL_NS_PER_MS) : json_null());
+	object = with(object, "mtu", sl_json_number(peer->mtu));
 	object = with(object, "datagram_budget", sl_json_number(peer->budget));
+	object = with(object, "split", json_boolean(peer->split));
 	object = with(object, "joined_s", since(now_ns, peer->joined_ns, SL_NS_PER_S));
 	object = with(object, "last_seen_ms", since(now_ns, info.last_rx_ns, SL_NS_PER_MS));
 	object = with(object, "isolated", json_boolean(peer->isolation.isolated));

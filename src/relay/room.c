@@ -6,7 +6,7 @@
 
 #include "relay/peer.h"
 
-struct relay_room *relay_room_new(const char *code, uint64_t id, size_t mtu, const uint64_t hash_key[2])
+struct relay_room *relay_room_new(const char *code, uint64_t id, const uint64_t hash_key[2])
 {
 	struct relay_room *room = calloc(1, sizeof(*room));
 
@@ -14,7 +14,6 @@ struct relay_room *relay_room_new(const char *code, uint64_t id, size_t mtu, con
 		return NULL;
 	strncpy(room->code, code, SL_ROOM_MAX);
 	room->id = id;
-	room->mtu = mtu;
 	relay_stations_init(&room->stations, hash_key);
 	sl_guard_init(&room->guard, hash_key);
 	sl_repeats_init(&room->repeats, hash_key);

@@ -16,7 +16,6 @@ struct relay_room {
 	struct relay_room *next;
 	char code[SL_ROOM_MAX + 1];
 	uint64_t id;                 // never used again while the relay runs
-	size_t mtu;                  // effective TAP MTU, chosen when the room is opened (RELAY-3)
 	struct relay_peer *gateway;  // NULL: none
 	struct relay_peer **members; // in the order of joining, the gateway among them
 	size_t count, capacity;
@@ -31,7 +30,7 @@ struct relay_room {
 };
 
 // NULL: out of memory. `code` is valid.
-struct relay_room *relay_room_new(const char *code, uint64_t id, size_t mtu, const uint64_t hash_key[2]);
+struct relay_room *relay_room_new(const char *code, uint64_t id, const uint64_t hash_key[2]);
 void relay_room_free(struct relay_room *room); // has no members any more; NULL is fine
 
 // The member whose place a newcomer wants: the gateway, or the client that announced this MAC.

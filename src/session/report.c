@@ -119,6 +119,7 @@ int sl_report_status(json_t *status, const struct sl_session *session, const str
 	rc |= put(status, "peer_id", number_or_null(joined ? now.welcome.peer_id : 0));
 	rc |= put(status, "mtu", number_or_null(joined ? now.welcome.mtu : 0));
 	rc |= put(status, "datagram_budget", number_or_null(joined ? now.welcome.budget : 0));
+	rc |= put(status, "split", joined ? json_boolean(now.welcome.split) : json_null());
 	rc |= put(status, "gateway", number_or_null(room_gateway(session, config, &now)));
 	rc |= put(status, "rtt_ms", milliseconds(now.rtt_ns));
 	rc |= put(status, "reconnects", sl_json_number(now.reconnects));
@@ -214,7 +215,9 @@ static json_t *peer_json(const struct sl_session_peer *peer, const char *room, u
 	rc |= put(out, "address", json_null());
 	rc |= put(out, "agent", json_null());
 	rc |= put(out, "rtt_ms", json_null());
+	rc |= put(out, "mtu", json_null());
 	rc |= put(out, "datagram_budget", json_null());
+	rc |= put(out, "split", json_null());
 	rc |= put(out, "joined_s", sl_json_number(since(now_ns, peer->joined_ns) / SL_NS_PER_S));
 	rc |= put(out, "last_seen_ms",
 		  peer->last_frame_ns != 0 ? sl_json_number(since(now_ns, peer->last_frame_ns) / SL_NS_PER_MS)

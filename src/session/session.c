@@ -157,6 +157,9 @@ static void on_timer(void *arg)
 	case SL_SESSION_JOINING:
 		control_timer(s);
 		break;
+	case SL_SESSION_JOINED:
+		control_check_path(s);
+		break;
 	case SL_SESSION_ENDING:
 		if (s->conn != NULL && !s->closing) { // the `disconnect` was not acknowledged in time
 			connect_close(s, SL_CLOSE_DONE, "done");
@@ -213,7 +216,7 @@ int sl_session_new(struct sl_env *env, const struct sl_session_config *config,
 	s->stats_timer = env->ops->timer_new(env, on_stats, s);
 	s->held_timer = env->ops->timer_new(env, on_held, s);
 	if (s->held == NULL || s->timer == NULL || s->reap == NULL || s->stats_timer == NULL ||
-	    s->held_timer == NULL) {
+	    s->held_timer == NULL || parts_init(s) != SL_OK) {
 		sl_session_free(s);
 		return sl_fail(error, SL_ERR_NOMEM, "out of memory");
 	}
@@ -271,6 +274,7 @@ void sl_session_free(struct sl_session *s)
 	s->env->ops->timer_free(s->reap);
 	s->env->ops->timer_free(s->stats_timer);
 	s->env->ops->timer_free(s->held_timer);
+	parts_fini(s);
 	free(s->held);
 	free(s);
 }

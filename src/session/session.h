@@ -11,6 +11,7 @@
 #include "common/counters.h"
 #include "ctrl/msg.h"
 #include "net/env.h"
+#include "proto/split.h"
 #include "quic/quic.h"
 
 struct sl_session;
@@ -24,6 +25,7 @@ struct sl_session_peer {
 	uint64_t last_frame_ns;       // 0: none yet
 	uint64_t rx_frames, rx_bytes; // frames of its that were accepted here
 	uint64_t tx_frames, tx_bytes; // frames sent whose destination is its MAC (0 for a gateway)
+	struct sl_split_source parts; // the session's: of frames of its, that wait for the other one
 };
 
 struct sl_session_welcome {
@@ -32,6 +34,7 @@ struct sl_session_welcome {
 	size_t mtu;       // effective TAP MTU
 	size_t budget;    // agreed datagram budget
 	uint16_t gateway; // 0: none
+	bool split;       // agreed on the feature
 };
 
 // What the relay told of our frames that it dropped, for one reason.
@@ -76,6 +79,7 @@ struct sl_session_config {
 	char secret[SL_SECRET_MAX + 1]; // "": none
 	struct sl_mac mac;              // clients
 	size_t max_datagram_size;       // the configured datagram.max_size
+	bool split;                     // ask for the feature
 	enum sl_congestion congestion;
 	bool offload;
 	uint64_t idle_timeout_ns, keep_alive_ns, stats_interval_ns;

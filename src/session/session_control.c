@@ -11,6 +11,7 @@
 
 #define PMTU_WAIT_MAX (4 * SL_NS_PER_S) // the relay waits five seconds for `hello`
 #define PMTU_POLL (10 * SL_NS_PER_MS)
+#define PATH_POLL (100 * SL_NS_PER_MS)
 #define HELLO_WAIT (5 * SL_NS_PER_S)
 // A relay that does not take our control messages gets no more `stats`; they are cumulative.
 #define PENDING_MAX 16384
@@ -47,6 +48,13 @@ static void protocol_error(struct sl_session *s, const char *what)
 
 // ---- before `welcome`
 
+// With `split` any path will do, and hello names what is configured, at once; unless this path was found too
+// narrow for a relay that does not grant it: then hello names the path's size, as without the feature.
+static bool waits_for_path(const struct sl_session *s)
+{
+	return !s->config.split || s->narrow;
+}
+
 static void send_hello(struct sl_session *s)
 {
 	struct sl_msg msg = {.type = SL_MSG_HELLO};
@@ -60,10 +68,12 @@ static void send_hello(struct sl_session *s)
 		return;
 	}
 	// A budget below SL_BUDGET_MIN is sent too: the relay answers it with its own sentence.
-	s->hello_budget = path < s->config.max_datagram_size ? path : s->config.max_datagram_size;
+	s->hello_budget = s->config.max_datagram_size;
+	if (path < s->hello_budget && waits_for_path(s))
+		s->hello_budget = path;
 	// On a long or lossy path the wait has ended before the search: what the relay then says of the size
 	// is not its last word.
-	s->budget_unsettled = s->hello_budget < s->config.max_datagram_size && !sl_conn_pmtu_settled(s->conn);
+	s->budget_unsettled = path < s->config.max_datagram_size && !sl_conn_pmtu_settled(s->conn);
 	msg.hello.protocol = SL_CTRL_PROTOCOL;
 	msg.hello.role = s->config.role;
 	msg.hello.has_mac = s->config.role == SL_ROLE_CLIENT;
@@ -72,6 +82,7 @@ static void send_hello(struct sl_session *s)
 	memcpy(msg.hello.room, s->config.room, sizeof msg.hello.room);
 	memcpy(msg.hello.agent, s->config.agent, sizeof msg.hello.agent);
 	msg.hello.max_datagram_size = s->hello_budget;
+	msg.hello.features = s->config.split ? SL_FEATURE_SPLIT : 0;
 	msg.hello.has_secret = s->config.secret[0] != '\0';
 	memcpy(msg.hello.secret, s->config.secret, sizeof msg.hello.secret);
 	int result = control_send(s, &msg, false);
@@ -91,7 +102,8 @@ void control_established(struct sl_session *s)
 	control_timer(s);
 }
 
-// The budget that `hello` names is the path's real one: discovery comes first, if it ends soon.
+// Without `split` the budget that `hello` names is the path's real one: discovery comes first, if it ends
+// soon.
 void control_timer(struct sl_session *s)
 {
 	char relay[RELAY_TEXT];
@@ -104,7 +116,8 @@ void control_timer(struct sl_session *s)
 			     (unsigned long long)(HELLO_WAIT / SL_NS_PER_S));
 		return;
 	}
-	if (sl_conn_pmtu_settled(s->conn) || sl_conn_max_datagram(s->conn) >= s->config.max_datagram_size ||
+	if (!waits_for_path(s) || sl_conn_pmtu_settled(s->conn) ||
+	    sl_conn_max_datagram(s->conn) >= s->config.max_datagram_size ||
 	    s->env->now_ns - s->since_ns >= s->pmtu_wait_ns)
 		send_hello(s);
 	else
@@ -114,16 +127,21 @@ void control_timer(struct sl_session *s)
 static void on_welcome(struct sl_session *s, const struct sl_msg *msg)
 {
 	char gateway[32] = "none", relay[RELAY_TEXT];
+	bool split = (msg->welcome.features & SL_FEATURE_SPLIT) != 0;
 
 	if (msg->welcome.max_datagram_size > s->hello_budget) {
 		protocol_error(s, "it agreed to larger datagrams than asked for");
 		return;
 	}
-	if (msg->welcome.features != 0) {
+	if ((msg->welcome.features & ~(s->config.split ? SL_FEATURE_SPLIT : 0)) != 0) {
 		protocol_error(s, "it agreed to a feature that was not asked for");
 		return;
 	}
-	if (sl_budget_from_mtu(msg->welcome.effective_tap_mtu) > msg->welcome.max_datagram_size) {
+	if (split && msg->welcome.max_datagram_size < SL_SPLIT_BUDGET_MIN) {
+		protocol_error(s, "the datagrams it agreed to are too small for `split`");
+		return;
+	}
+	if (!split && sl_budget_from_mtu(msg->welcome.effective_tap_mtu) > msg->welcome.max_datagram_size) {
 		protocol_error(s, "the MTU it set does not fit the datagrams it agreed to");
 		return;
 	}
@@ -133,9 +151,13 @@ static void on_welcome(struct sl_session *s, const struct sl_msg *msg)
 		.mtu = msg->welcome.effective_tap_mtu,
 		.budget = msg->welcome.max_datagram_size,
 		.gateway = msg->welcome.gateway,
+		.split = split,
 	};
 	session_enter(s, SL_SESSION_JOINED);
 	s->env->ops->timer_set(s->timer, SL_TIME_NEVER);
+	if (!split)
+		session_timer(s, PATH_POLL); // control_check_path
+	s->narrow = s->narrow && !split;
 	s->last_good = s->relay;
 	s->failures = 0;
 	s->sentence[0] = '\0';
@@ -148,14 +170,37 @@ static void on_welcome(struct sl_session *s, const struct sl_msg *msg)
 	else if (s->welcome.gateway != 0)
 		snprintf(gateway, sizeof gateway, "peer %u", s->welcome.gateway);
 	sl_info(s->env->log, s->config.scope,
-		"joined room %s as peer %u, relay %s mtu %zu budget %zu gateway %s", s->config.room,
-		s->welcome.peer_id, control_relay_text(s, relay), s->welcome.mtu, s->welcome.budget, gateway);
+		"joined room %s as peer %u, relay %s mtu %zu budget %zu%s gateway %s", s->config.room,
+		s->welcome.peer_id, control_relay_text(s, relay), s->welcome.mtu, s->welcome.budget,
+		split ? " split" : "", gateway);
 	if (s->config.stats_interval_ns != 0)
 		s->env->ops->timer_set(s->stats_timer, s->env->now_ns + s->config.stats_interval_ns);
 	sl_event(s->env, "connected", "{s:s, s:s, s:i}", "room", s->config.room, "relay", relay, "peer",
 		 (int)s->welcome.peer_id);
 	frames_welcome(s);
 	s->ops.joined(s->ops.arg, &s->welcome);
+}
+
+// Hello may have named more than the path carries, for `split`. Where the relay did not grant that, frames
+// would get lost in silence: the next hello names the path's size then, and the relay decides.
+void control_check_path(struct sl_session *s)
+{
+	char relay[RELAY_TEXT];
+	size_t path, needed = sl_budget_from_mtu(s->welcome.mtu);
+
+	if (s->conn == NULL || s->closing || s->welcome.split)
+		return;
+	path = sl_conn_max_datagram(s->conn);
+	if (path >= needed)
+		return;
+	if (!sl_conn_pmtu_settled(s->conn)) {
+		session_timer(s, PATH_POLL);
+		return;
+	}
+	s->narrow = true;
+	session_lose(s, LOSS_REFUSED, SL_CLOSE_DONE,
+		     "the path to the relay %s carries datagrams of %zu bytes, and its room needs %zu",
+		     control_relay_text(s, relay), path, needed);
 }
 
 static void on_reject(struct sl_session *s, const struct sl_msg *msg)
@@ -165,6 +210,7 @@ static void on_reject(struct sl_session *s, const struct sl_msg *msg)
 
 	control_relay_text(s, relay);
 	bool unsettled = msg->reject.reason == SL_REJECT_MTU_TOO_SMALL && s->budget_unsettled;
+	s->narrow |= unsettled;
 	if (unsettled) // on this path the search takes longer, with the next connection too
 		s->pmtu_wait_ns = 2 * s->pmtu_wait_ns < PMTU_WAIT_MAX ? 2 * s->pmtu_wait_ns : PMTU_WAIT_MAX;
 	if (sl_reject_may_retry(msg->reject.reason) || unsettled)

@@ -11,10 +11,12 @@ static void drop(struct sl_session *s, enum sl_drop reason)
 	s->counters.drops[reason]++;
 }
 
-static void deliver(struct sl_session *s, struct sl_session_peer *peer, const uint8_t *frame, size_t len)
+// A frame of a known peer, or a part of one: that is given out with the other part.
+static void deliver(struct sl_session *s, struct sl_session_peer *peer, struct sl_overlay *overlay)
 {
 	peer->last_frame_ns = s->env->now_ns;
-	s->ops.frame(s->ops.arg, peer, frame, len);
+	if (overlay->type == SL_OVERLAY_ETHERNET || parts_join(s, peer, overlay))
+		s->ops.frame(s->ops.arg, peer, overlay->frame, overlay->frame_len);
 }
 
 // ---- the waiting room
@@ -35,8 +37,8 @@ static void hold(struct sl_session *s, const struct sl_overlay *overlay)
 	}
 	slot->order = ++s->held_order;
 	slot->put_ns = s->env->now_ns;
-	slot->peer_id = overlay->peer_id;
-	slot->len = (uint16_t)overlay->frame_len;
+	slot->overlay = *overlay;
+	slot->overlay.frame = slot->frame;
 	memcpy(slot->frame, overlay->frame, overlay->frame_len);
 	if (s->held_count++ == 0)
 		s->env->ops->timer_set(s->held_timer, s->env->now_ns + HELD_NS);
@@ -55,7 +57,7 @@ static struct held_frame *oldest_of(struct sl_session *s, uint16_t peer_id)
 	struct held_frame *oldest = NULL;
 	for (size_t i = 0; i < HELD_MAX && s->held_count > 0; i++) {
 		struct held_frame *slot = &s->held[i];
-		if (slot->order != 0 && slot->peer_id == peer_id &&
+		if (slot->order != 0 && slot->overlay.peer_id == peer_id &&
 		    (oldest == NULL || slot->order < oldest->order))
 			oldest = slot;
 	}
@@ -108,11 +110,15 @@ void frames_announced(struct sl_session *s, struct sl_session_peer *peer)
 	while (s->state == SL_SESSION_JOINED && (slot = oldest_of(s, id)) != NULL) {
 		// Freed before it is given out: `frame` runs to its end before anything can be put here.
 		release(s, slot);
-		// Perhaps it came before `welcome`, when the budget was not known.
-		if (sl_overlay_check_budget(slot->len, s->welcome.budget) != SL_OK)
+		// Perhaps it came before `welcome`, when neither the budget nor the features were known.
+		bool part = slot->overlay.type != SL_OVERLAY_ETHERNET;
+		if (sl_overlay_check_budget(slot->overlay.frame_len + (part ? 2 : 0), s->welcome.budget) !=
+		    SL_OK)
 			drop(s, SL_DROP_DATAGRAM_BUDGET);
+		else if (part && !s->welcome.split)
+			drop(s, SL_DROP_MALFORMED);
 		else
-			deliver(s, peer, slot->frame, slot->len);
+			deliver(s, peer, &slot->overlay);
 	}
 }
 
@@ -120,6 +126,8 @@ void frames_announced(struct sl_session *s, struct sl_session_peer *peer)
 
 void frames_datagram(struct sl_session *s, const uint8_t *data, size_t len)
 {
+	// Before `welcome` a part is perhaps one that we agreed to.
+	bool split = s->state == SL_SESSION_JOINED ? s->welcome.split : s->config.split;
 	struct sl_overlay overlay;
 	struct sl_session_peer *peer;
 
@@ -128,7 +136,7 @@ void frames_datagram(struct sl_session *s, const uint8_t *data, size_t len)
 		drop(s, SL_DROP_DATAGRAM_BUDGET);
 		return;
 	}
-	if (sl_overlay_decode(data, len, &overlay) != SL_OK) {
+	if (sl_overlay_decode(data, len, split, &overlay) != SL_OK) {
 		drop(s, SL_DROP_MALFORMED);
 		return;
 	}
@@ -145,7 +153,7 @@ void frames_datagram(struct sl_session *s, const uint8_t *data, size_t len)
 	}
 	peer = sl_session_peer_by_id(s, overlay.peer_id);
 	if (peer != NULL)
-		deliver(s, peer, overlay.frame, overlay.frame_len);
+		deliver(s, peer, &overlay);
 	else if (overlay.peer_id == s->welcome.peer_id)
 		drop(s, SL_DROP_REFLECTED);
 	else
@@ -188,14 +196,20 @@ const struct sl_counters *sl_session_counters(const struct sl_session *s)
 static enum sl_drop try_send(struct sl_session *s, const uint8_t *frame, size_t len, uint32_t flow)
 {
 	uint8_t header[SL_OVERLAY_HEADER];
+	int rc;
 
 	if (s->state != SL_SESSION_JOINED || s->conn == NULL || s->closing)
 		return SL_DROP_UNKNOWN_PEER;
 	// PROTO-3: the agreed budget here, the path's present limit in the connection.
-	if (sl_overlay_check_budget(len, s->welcome.budget) != SL_OK)
-		return SL_DROP_DATAGRAM_BUDGET;
-	sl_overlay_encode_header(header, s->welcome.peer_id);
-	switch (sl_conn_datagram_send(s->conn, flow, header, sizeof header, frame, len)) {
+	rc = sl_overlay_check_budget(len, s->welcome.budget);
+	if (rc == SL_OK) {
+		sl_overlay_encode_header(header, s->welcome.peer_id);
+		rc = sl_conn_datagram_send(s->conn, flow, header, sizeof header, frame, len);
+		s->counters.tx_datagrams += rc == SL_OK;
+	}
+	if (rc == SL_ERR_TOO_LARGE && s->welcome.split)
+		rc = parts_send(s, frame, len, flow);
+	switch (rc) {
 	case SL_OK:
 		return SL_DROP_NONE;
 	case SL_ERR_TOO_LARGE:
@@ -217,7 +231,6 @@ enum sl_drop sl_session_send(struct sl_session *s, const uint8_t *frame, size_t 
 		return verdict;
 	}
 	s->counters.tx_frames++;
-	s->counters.tx_datagrams++;
 	s->counters.tx_bytes += len;
 	if (destination != NULL) {
 		destination->tx_frames++;

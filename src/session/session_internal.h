@@ -6,11 +6,14 @@
 //   session_peers.c     the peers of the room
 //   session_notice.c    what the relay tells of our frames
 //   session_frames.c    datagrams in and out, the waiting room, counters
+//   session_parts.c     frames in two parts
 //   session_status.c    what others may ask of it
 #pragma once
 
 #include "common/log.h"
 #include "common/map.h"
+#include "proto/overlay.h"
+#include "proto/split.h"
 #include "session/session.h"
 
 #define SESSION_PEERS_MAX 4096
@@ -24,8 +27,7 @@
 struct held_frame {
 	uint64_t order; // of arrival; 0: this slot is free
 	uint64_t put_ns;
-	uint16_t peer_id;
-	uint16_t len;
+	struct sl_overlay overlay; // `frame` points to the bytes below; a part waits here as it is
 	uint8_t frame[HELD_FRAME_MAX];
 };
 
@@ -77,6 +79,7 @@ struct sl_session {
 	size_t hello_budget;
 	uint64_t pmtu_wait_ns; // how long hello waits for path-MTU discovery to settle
 	bool budget_unsettled; // it was still under way at hello
+	bool narrow;           // the path does not carry what a relay without `split` needs
 	uint64_t unknown_messages;
 	unsigned reconnects;
 	struct sl_session_welcome welcome;
@@ -93,6 +96,11 @@ struct sl_session {
 	struct held_frame *held; // HELD_MAX of them
 	size_t held_count;
 	uint64_t held_order;
+
+	struct sl_split_pool parts; // of all peers
+	struct sl_timer *parts_timer;
+	bool parts_timed;
+	uint16_t frame_id; // of the next frame that goes in two parts
 
 	struct sl_counters counters;
 };
@@ -121,7 +129,8 @@ void connect_drop(struct sl_session *s); // frees the endpoint; never from insid
 
 // session_control.c
 void control_established(struct sl_session *s);
-void control_timer(struct sl_session *s); // JOINING
+void control_timer(struct sl_session *s);      // JOINING
+void control_check_path(struct sl_session *s); // JOINED
 void control_stream(struct sl_session *s, const uint8_t *data, size_t len, bool fin, bool reset);
 void control_stats(struct sl_session *s);
 int control_send(struct sl_session *s, const struct sl_msg *msg, bool fin);
@@ -147,6 +156,17 @@ void frames_welcome(struct sl_session *s); // our own id is known now
 void frames_announced(struct sl_session *s, struct sl_session_peer *peer);
 void frames_expire(struct sl_session *s);
 void frames_clear(struct sl_session *s);
+
+// session_parts.c
+int parts_init(struct sl_session *s); // SL_OK or SL_ERR_NOMEM
+void parts_fini(struct sl_session *s);
+// Joins a part with the other one. True: `part` is the whole frame now. False: it waits, or is lost and
+// counted.
+bool parts_join(struct sl_session *s, struct sl_session_peer *peer, struct sl_overlay *part);
+void parts_forget(struct sl_session *s, struct sl_session_peer *peer); // it leaves
+// Queues a frame that does not go in one datagram, and counts the datagrams: SL_OK, or what
+// sl_conn_datagram_send says of it.
+int parts_send(struct sl_session *s, const uint8_t *frame, size_t len, uint32_t flow);
 
 // session_status.c
 void status_add_udp(struct sl_udp_stats *to, const struct sl_udp_stats *from);

@@ -78,6 +78,7 @@ static int peer_add(struct sl_session *s, struct sl_session_peer *peer, struct s
 
 static void peer_remove(struct sl_session *s, struct sl_session_peer *peer)
 {
+	parts_forget(s, peer);
 	s->blocks[peer->id >> 8]->peers[peer->id & 0xff] = NULL;
 	if (peer->role == SL_ROLE_CLIENT)
 		sl_map_remove(&s->by_mac, peer->mac.b, SL_MAC_LEN);

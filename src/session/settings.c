@@ -126,6 +126,7 @@ int sl_endpoint_session_config(const struct sl_endpoint_settings *settings, enum
 	snprintf(out->secret, sizeof(out->secret), "%s", settings->secret);
 
 	out->max_datagram_size = (size_t)settings->max_size;
+	out->split = settings->split;
 	out->congestion = strcmp(settings->congestion, "cubic") == 0 ? SL_CC_CUBIC : SL_CC_BBR;
 	out->offload = settings->offload;
 	out->idle_timeout_ns = (uint64_t)settings->idle_timeout * SL_NS_PER_S;

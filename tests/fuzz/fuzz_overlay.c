@@ -8,11 +8,30 @@
 #include "proto/mtu.h"
 #include "proto/overlay.h"
 
+static void check_part(const uint8_t *data, size_t size)
+{
+	struct sl_overlay overlay;
+	uint8_t header[SL_OVERLAY_PART_HEADER];
+	bool part = size > SL_OVERLAY_PART_HEADER && (data[0] == 0x12 || data[0] == 0x13) && data[1] == 0 &&
+		    sl_get16(data + 2) != 0;
+
+	CHECK(!part || sl_overlay_decode(data, size, false, &overlay) == SL_ERR_INVALID);
+	if (sl_overlay_decode(data, size, true, &overlay) != SL_OK || overlay.type == SL_OVERLAY_ETHERNET) {
+		CHECK(!part);
+		return;
+	}
+	CHECK(part);
+	CHECK(overlay.frame == data + SL_OVERLAY_PART_HEADER);
+	CHECK(overlay.frame_len == size - SL_OVERLAY_PART_HEADER);
+	sl_overlay_encode_part(header, overlay.type, overlay.peer_id, overlay.frame_id);
+	CHECK(memcmp(header, data, sizeof(header)) == 0);
+}
+
 static void check_decode(const uint8_t *data, size_t size)
 {
 	struct sl_overlay overlay;
 	uint8_t header[SL_OVERLAY_HEADER];
-	int rc = sl_overlay_decode(data, size, &overlay);
+	int rc = sl_overlay_decode(data, size, false, &overlay);
 
 	if (rc != SL_OK) {
 		CHECK(rc == SL_ERR_INVALID);
@@ -21,7 +40,7 @@ static void check_decode(const uint8_t *data, size_t size)
 		      (data[2] == 0 && data[3] == 0));
 		return;
 	}
-	CHECK(overlay.peer_id != 0);
+	CHECK(overlay.type == SL_OVERLAY_ETHERNET && overlay.peer_id != 0);
 	CHECK(overlay.frame == data + SL_OVERLAY_HEADER);
 	CHECK(overlay.frame_len == size - SL_OVERLAY_HEADER);
 	sl_overlay_encode_header(header, overlay.peer_id);
@@ -39,7 +58,8 @@ static void check_encode(const uint8_t *frame, size_t len, uint16_t peer_id)
 	sl_overlay_encode_header(datagram, peer_id);
 	if (len > 0)
 		memcpy(datagram + SL_OVERLAY_HEADER, frame, len);
-	CHECK(sl_overlay_decode(datagram, size, &overlay) == (peer_id != 0 ? SL_OK : SL_ERR_INVALID));
+	CHECK(sl_overlay_decode(datagram, size, peer_id & 1, &overlay) ==
+	      (peer_id != 0 ? SL_OK : SL_ERR_INVALID));
 	CHECK(peer_id == 0 || (overlay.peer_id == peer_id && overlay.frame_len == len &&
 			       (len == 0 || memcmp(overlay.frame, frame, len) == 0)));
 	free(datagram);
@@ -64,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint16_t first = size < 2 ? 0 : sl_get16(data);
 
 	check_decode(data, size);
+	check_part(data, size);
 	check_encode(data, size, first);
 	check_budget(size, first);
 	check_budget(first, size);

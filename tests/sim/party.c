@@ -326,6 +326,7 @@ static void session_make(struct party *party, struct party_member *m)
 		.tls = party->client_tls,
 		.mac = m->mac,
 		.max_datagram_size = party->options.endpoint_max_size,
+		.split = party->options.split,
 		.congestion = party->options.congestion,
 		.offload = party->options.offload,
 		.idle_timeout_ns = party->options.idle_timeout_s * SL_NS_PER_S,
@@ -472,6 +473,7 @@ void party_relay_start(struct party *party)
 		.unknown_unicast_pps = 200,
 		.lan_broadcast_pps = 1000,
 		.max_size = (long long)party->options.max_size,
+		.split = party->options.split,
 		.congestion = (char *)(uintptr_t)(party->options.congestion == SL_CC_BBR ? "bbr" : "cubic"),
 		.offload = party->options.offload,
 		.idle_timeout = party->options.idle_timeout_s,
@@ -554,9 +556,10 @@ void party_free(struct party *party)
 
 static void dump_counters(const char *who, const struct sl_counters *c)
 {
-	fprintf(stderr, "# %s: rx_frames %llu tx_frames %llu rx_datagrams %llu", who,
-		(unsigned long long)c->rx_frames, (unsigned long long)c->tx_frames,
-		(unsigned long long)c->rx_datagrams);
+	fprintf(stderr, "# %s: rx_frames %llu tx_frames %llu rx_datagrams %llu split_rx %llu split_tx %llu",
+		who, (unsigned long long)c->rx_frames, (unsigned long long)c->tx_frames,
+		(unsigned long long)c->rx_datagrams, (unsigned long long)c->split_rx,
+		(unsigned long long)c->split_tx);
 	for (int i = 0; i < SL_DROP_COUNT; i++) {
 		if (c->drops[i])
 			fprintf(stderr, " %s %llu", sl_drop_name((enum sl_drop)i),

@@ -56,13 +56,14 @@ struct party_member {
 
 struct party_options {
 	unsigned clients;
-	unsigned second; // 0: one room. Else this number is the gateway of a second one, and so are the
-			 // clients from there on; all count as `clients` here
+	unsigned second;      // 0: one room. Else this number is the gateway of a second one, and so are the
+			      // clients from there on; all count as `clients` here
 	struct sim_link link; // between everybody and the relay, in both directions
 	enum sl_congestion congestion;
 	bool offload;
 	unsigned stats_interval_s, idle_timeout_s, keep_alive_s;
 	size_t max_size, endpoint_max_size; // the relay's datagram.max_size, and the others'
+	bool split;                         // everybody can do it
 };
 #define PARTY_DEFAULT                                                                                        \
 	((struct party_options){.clients = 3,                                                                \

@@ -25,6 +25,13 @@ void loop_a_bridged_client_is_isolated_and_let_in_again(void **state);
 void loop_on_a_longer_path_is_found_as_soon(void **state);
 void loop_two_gateways_on_one_lan_raise_no_alarm(void **state);
 
+// splits.c
+void split_full_frames_cross_every_path_at_once(void **state);
+void split_over_loss_and_reordering(void **state);
+void split_a_part_that_comes_too_late(void **state);
+void split_a_slow_line_carries_whole_frames(void **state);
+void split_a_narrow_path_and_a_relay_without_it(void **state);
+
 #define SCENARIOS                                                                                            \
 	cmocka_unit_test(a_link_of_the_simulation_is_what_it_says),                                          \
 		cmocka_unit_test(relay_5_broadcasts_reach_all_others_once),                                  \
@@ -46,4 +53,9 @@ void loop_two_gateways_on_one_lan_raise_no_alarm(void **state);
 		cmocka_unit_test(sockets_that_are_nearly_full),                                              \
 		cmocka_unit_test(loop_a_bridged_client_is_isolated_and_let_in_again),                        \
 		cmocka_unit_test(loop_on_a_longer_path_is_found_as_soon),                                    \
-		cmocka_unit_test(loop_two_gateways_on_one_lan_raise_no_alarm)
+		cmocka_unit_test(loop_two_gateways_on_one_lan_raise_no_alarm),                               \
+		cmocka_unit_test(split_full_frames_cross_every_path_at_once),                                \
+		cmocka_unit_test(split_over_loss_and_reordering),                                            \
+		cmocka_unit_test(split_a_part_that_comes_too_late),                                          \
+		cmocka_unit_test(split_a_slow_line_carries_whole_frames),                                    \
+		cmocka_unit_test(split_a_narrow_path_and_a_relay_without_it)

@@ -87,11 +87,15 @@ void raw_print(json_t *event)
 	json_decref(event);
 }
 
-void raw_print_frame(uint16_t peer, const uint8_t *frame, size_t len)
+void raw_print_datagram(const struct sl_overlay *overlay)
 {
-	printf("{\"event\":\"frame\",\"peer\":%u,\"frame\":\"", peer);
-	for (size_t i = 0; i < len; i++)
-		printf("%02x", frame[i]);
+	if (overlay->type == SL_OVERLAY_ETHERNET)
+		printf("{\"event\":\"frame\",\"peer\":%u,\"frame\":\"", overlay->peer_id);
+	else
+		printf("{\"event\":\"part\",\"peer\":%u,\"type\":%u,\"id\":%u,\"part\":\"", overlay->peer_id,
+		       (unsigned)overlay->type, overlay->frame_id);
+	for (size_t i = 0; i < overlay->frame_len; i++)
+		printf("%02x", overlay->frame[i]);
 	printf("\"}\n");
 	fflush(stdout);
 }

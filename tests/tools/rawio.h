@@ -9,6 +9,7 @@
 
 #include "ctrl/msg.h"
 #include "net/loop.h"
+#include "proto/overlay.h"
 #include "quic/quic.h"
 
 #define RAW_DATAGRAM_MAX 2048
@@ -32,7 +33,8 @@ bool raw_hex(const char *text, uint8_t out[static RAW_DATAGRAM_MAX], size_t *len
 
 // One JSON object a line; takes it over.
 void raw_print(json_t *event);
-void raw_print_frame(uint16_t peer, const uint8_t *frame, size_t len);
+// `frame` with "peer" and "frame", or `part` with "peer", "type", "id" and "part".
+void raw_print_datagram(const struct sl_overlay *overlay);
 
 // Sends a control message. False: the connection is gone.
 bool raw_send(struct sl_conn *conn, const struct sl_msg *msg, bool fin);

@@ -8,8 +8,8 @@
 // Its end means to leave.
 //
 // stdout, one JSON object a line, by "event": `joined`; `message` (each control message, as it came); `frame`
-// (unless --quiet); `flood` (at the flood's end: sent; queue_full: not taken by our own queue; dropped: given
-// up there for its age); `closed`.
+// and `part` (unless --quiet); `flood` (at the flood's end: sent; queue_full: not taken by our own queue;
+// dropped: given up there for its age); `closed`.
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,7 +180,7 @@ static void send_hello(struct rawpeer *peer)
 {
 	size_t path = sl_conn_max_datagram(peer->conn);
 
-	if (path < peer->hello.hello.max_datagram_size)
+	if (path < peer->hello.hello.max_datagram_size && peer->hello.hello.features == 0)
 		peer->hello.hello.max_datagram_size = path;
 	peer->hello_sent = true;
 	if (!raw_send(peer->conn, &peer->hello, false))
@@ -272,8 +272,8 @@ static void on_datagram(void *arg, struct sl_conn *conn, void *user, const uint8
 
 	(void)conn;
 	(void)user;
-	if (!peer->quiet && sl_overlay_decode(data, len, &overlay) == SL_OK)
-		raw_print_frame(overlay.peer_id, overlay.frame, overlay.frame_len);
+	if (!peer->quiet && sl_overlay_decode(data, len, true, &overlay) == SL_OK)
+		raw_print_datagram(&overlay);
 }
 
 static void on_dropped(void *arg, struct sl_conn *conn, void *user, enum sl_drop reason, uint64_t count)
@@ -303,9 +303,10 @@ static void on_closed(void *arg, struct sl_conn *conn, void *user, const struct 
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: rawpeer --relay HOST[:PORT] --ca FILE --room ROOM --mac MAC\n"
-			"               [--role client|gateway] [--server-name NAME] [--secret TEXT]\n"
-			"               [--budget BYTES] [--quiet] [--flood PPS --seconds SECONDS]\n");
+	fprintf(stderr,
+		"usage: rawpeer --relay HOST[:PORT] --ca FILE --room ROOM --mac MAC\n"
+		"               [--role client|gateway] [--server-name NAME] [--secret TEXT]\n"
+		"               [--budget BYTES] [--split] [--quiet] [--flood PPS --seconds SECONDS]\n");
 	return 2;
 }
 
@@ -324,6 +325,7 @@ static bool parse(struct rawpeer *peer, struct options *options, int argc, char 
 		{"mac", required_argument, NULL, 'm'},
 		{"role", required_argument, NULL, 'l'},
 		{"budget", required_argument, NULL, 'b'},
+		{"split", no_argument, NULL, 'p'},
 		{"quiet", no_argument, NULL, 'q'},
 		{"flood", required_argument, NULL, 'f'},
 		{"seconds", required_argument, NULL, 't'},
@@ -363,6 +365,9 @@ static bool parse(struct rawpeer *peer, struct options *options, int argc, char 
 			break;
 		case 'b':
 			hello->hello.max_datagram_size = strtoul(optarg, NULL, 10);
+			break;
+		case 'p':
+			hello->hello.features = SL_FEATURE_SPLIT;
 			break;
 		case 'q':
 			peer->quiet = true;

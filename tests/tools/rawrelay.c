@@ -9,7 +9,7 @@
 // Its end means to stop.
 //
 // stdout, one JSON object a line, by "event": `listening`; `message` (each control message, as it came);
-// `frame`; `closed` (an endpoint has gone).
+// `frame`, `part`; `closed` (an endpoint has gone).
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ struct rawrelay {
 	struct raw_input input;
 	struct sl_msg_reader reader;
 	uint64_t mtu, budget;
-	bool input_open;
+	bool input_open, split;
 	int status;
 };
 
@@ -115,6 +115,7 @@ static void welcome(struct rawrelay *relay, const struct sl_msg *hello)
 	msg.welcome.max_datagram_size = relay->budget < hello->hello.max_datagram_size
 						? relay->budget
 						: hello->hello.max_datagram_size;
+	msg.welcome.features = relay->split ? SL_FEATURE_SPLIT : 0;
 	(void)raw_send(relay->conn, &msg, false);
 }
 
@@ -159,8 +160,8 @@ static void on_datagram(void *arg, struct sl_conn *conn, void *user, const uint8
 	(void)arg;
 	(void)conn;
 	(void)user;
-	if (sl_overlay_decode(data, len, &overlay) == SL_OK)
-		raw_print_frame(overlay.peer_id, overlay.frame, overlay.frame_len);
+	if (sl_overlay_decode(data, len, true, &overlay) == SL_OK)
+		raw_print_datagram(&overlay);
 }
 
 static void on_dropped(void *arg, struct sl_conn *conn, void *user, enum sl_drop reason, uint64_t count)
@@ -187,7 +188,7 @@ static void on_closed(void *arg, struct sl_conn *conn, void *user, const struct 
 static int usage(void)
 {
 	fprintf(stderr, "usage: rawrelay --listen ADDRESS:PORT --state DIRECTORY --der FILE [--mtu BYTES] "
-			"[--budget BYTES]\n");
+			"[--budget BYTES] [--split]\n");
 	return 2;
 }
 
@@ -226,9 +227,13 @@ static void on_term(void *arg)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{"listen", required_argument, NULL, 'l'}, {"state", required_argument, NULL, 's'},
-		{"der", required_argument, NULL, 'd'},    {"mtu", required_argument, NULL, 'm'},
-		{"budget", required_argument, NULL, 'b'}, {NULL, 0, NULL, 0},
+		{"listen", required_argument, NULL, 'l'},
+		{"state", required_argument, NULL, 's'},
+		{"der", required_argument, NULL, 'd'},
+		{"mtu", required_argument, NULL, 'm'},
+		{"budget", required_argument, NULL, 'b'},
+		{"split", no_argument, NULL, 'p'},
+		{NULL, 0, NULL, 0},
 	};
 	const char *listen = NULL, *state = NULL, *der = NULL;
 	struct rawrelay *relay = calloc(1, sizeof(*relay));
@@ -251,6 +256,8 @@ int main(int argc, char **argv)
 			relay->mtu = strtoul(optarg, NULL, 10);
 		else if (option == 'b')
 			relay->budget = strtoul(optarg, NULL, 10);
+		else if (option == 'p')
+			relay->split = true;
 	}
 	if (listen == NULL || state == NULL || der == NULL || optind != argc) {
 		free(relay);

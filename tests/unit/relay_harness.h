@@ -46,7 +46,8 @@ struct sl_conn {
 	bool fin;
 	size_t pending;       // what stream_pending says
 	unsigned reads_until; // it reads so many writes, and nothing of the next; 0: all
-	size_t max_datagram;
+	size_t max_datagram, datagram_limit;
+	bool no_room; // for two more datagrams
 	bool settled;
 	uint64_t last_rx_ns;
 	int datagram_rc;
@@ -181,6 +182,8 @@ static int h_datagram_send(struct sl_conn *conn, uint32_t flow, const void *head
 	(void)flow;
 	if (conn->datagram_rc != SL_OK)
 		return conn->datagram_rc;
+	if (head_len + body_len > conn->max_datagram)
+		return SL_ERR_TOO_LARGE;
 	assert_true(head_len + body_len <= sizeof(sent->data));
 	if (is_probe(body, body_len)) {
 		sent = &conn->probe;
@@ -198,6 +201,16 @@ static int h_datagram_send(struct sl_conn *conn, uint32_t flow, const void *head
 static size_t h_max_datagram(const struct sl_conn *conn)
 {
 	return conn->max_datagram;
+}
+
+static bool h_datagram_room(struct sl_conn *conn)
+{
+	return !conn->no_room && conn->datagram_rc != SL_ERR_AGAIN;
+}
+
+static size_t h_datagram_limit(const struct sl_conn *conn)
+{
+	return conn->max_datagram > 0 ? conn->datagram_limit : 0;
 }
 
 static bool h_pmtu_settled(const struct sl_conn *conn)
@@ -225,7 +238,9 @@ static const struct relay_link h_link = {
 	.stream_write = h_stream_write,
 	.stream_pending = h_stream_pending,
 	.datagram_send = h_datagram_send,
+	.datagram_room = h_datagram_room,
 	.max_datagram = h_max_datagram,
+	.datagram_limit = h_datagram_limit,
 	.pmtu_settled = h_pmtu_settled,
 	.close = h_close,
 	.info = h_info,
@@ -386,6 +401,7 @@ static struct sl_conn *conn_open(struct harness *h)
 	h->conns[h->conn_count++] = conn;
 	conn->h = h;
 	conn->max_datagram = 1430;
+	conn->datagram_limit = 65532;
 	conn->settled = true;
 	conn->last_rx_ns = h->env.now_ns;
 	conn->user = h->ops.accept(h->ops.arg, conn);

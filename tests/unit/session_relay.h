@@ -49,14 +49,17 @@ struct world {
 	bool stream_fin;
 	struct sl_closed relay_closed;
 	bool relay_saw_close;
-	uint8_t last_datagram[2000];
-	size_t last_datagram_len;
+	uint8_t last_datagram[2000], datagram_before[2000];
+	size_t last_datagram_len, datagram_before_len, datagrams;
+	bool split; // the script grants the feature
 
 	// what the session told: one letter per event, J joined, p peer_joined, l peer_left, f frame,
 	// N notice, D down, E ended
 	char events[256];
 	uint8_t frames[64]; // first bytes of the frames, in order
 	size_t frame_count, batches;
+	uint8_t last_frame[2000];
+	size_t last_frame_len;
 	char left_reason[SL_REASON_MAX + 1], sentence[512];
 	bool ended_null;
 	struct sl_session_notice notice;
@@ -106,7 +109,8 @@ static inline void relay_welcome(struct world *w)
 	msg.welcome.protocol = 1;
 	msg.welcome.peer_id = US;
 	msg.welcome.room_id = 3;
-	msg.welcome.effective_tap_mtu = 1382;
+	msg.welcome.effective_tap_mtu = w->split ? 1500 : 1382;
+	msg.welcome.features = w->split ? SL_FEATURE_SPLIT : 0;
 	msg.welcome.max_datagram_size = 1400;
 	relay_send(w, &msg);
 }
@@ -167,6 +171,9 @@ static inline void relay_datagram(void *arg, struct sl_conn *conn, void *user, c
 	struct world *w = arg;
 	(void)conn, (void)user;
 	assert_true(len <= sizeof w->last_datagram);
+	memcpy(w->datagram_before, w->last_datagram, sizeof w->datagram_before);
+	w->datagram_before_len = w->last_datagram_len;
+	w->datagrams++;
 	memcpy(w->last_datagram, data, len);
 	w->last_datagram_len = len;
 }
@@ -209,7 +216,8 @@ static inline void on_joined(void *arg, const struct sl_session_welcome *welcome
 	w->joins++;
 	w->joined_ns = w->env->now_ns;
 	assert_int_equal(welcome->peer_id, US);
-	assert_int_equal(welcome->mtu, 1382);
+	assert_int_equal(welcome->mtu, w->split ? 1500 : 1382);
+	assert_int_equal(welcome->split, w->split);
 	assert_int_equal(welcome->budget, 1400);
 	assert_int_equal(welcome->room_id, 3);
 	if (w->stop_in_joined)
@@ -240,7 +248,13 @@ static inline void on_frame(void *arg, struct sl_session_peer *peer, const uint8
 {
 	struct world *w = arg;
 	event(w, 'f');
-	assert_int_equal(len, 64);
+	if (w->split) {
+		assert_true(len <= sizeof w->last_frame);
+		memcpy(w->last_frame, frame, len);
+		w->last_frame_len = len;
+	} else {
+		assert_int_equal(len, 64);
+	}
 	assert_true(w->frame_count < sizeof w->frames);
 	w->frames[w->frame_count++] = frame[0];
 	sl_session_count_rx(w->session, peer, len, w->verdict);

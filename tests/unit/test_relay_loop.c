@@ -59,7 +59,7 @@ static void probes_go_to_clients_that_have_a_gateway(void **state)
 	assert_int_equal(gateway->probes, 0);
 
 	// Each is a probe of its own, and comes from the gateway as far as the client can tell.
-	assert_int_equal(sl_overlay_decode(b->probe.data, b->probe.len, &overlay), SL_OK);
+	assert_int_equal(sl_overlay_decode(b->probe.data, b->probe.len, false, &overlay), SL_OK);
 	assert_int_equal(overlay.peer_id, peer_of(gateway)->id);
 	assert_int_equal(sl_eth_parse(overlay.frame, overlay.frame_len, &eth), SL_OK);
 	assert_true(sl_probe_parse(&eth, &first));

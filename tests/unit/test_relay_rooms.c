@@ -16,6 +16,7 @@ static void relay1_relay3_hello_is_answered_with_welcome(void **state)
 	assert_int_equal(msg.welcome.protocol, 1);
 	assert_int_equal(msg.welcome.effective_tap_mtu, 1382);
 	assert_int_equal(msg.welcome.max_datagram_size, 1400);
+	assert_int_equal(msg.welcome.features, 0); // was not asked for
 	assert_int_equal(msg.welcome.gateway, 0);
 	expect_silence(gateway);
 
@@ -23,10 +24,10 @@ static void relay1_relay3_hello_is_answered_with_welcome(void **state)
 	say_hello(client, "ROOM1", 1, 65535, ",\"features\":[\"split\"]");
 	expect_message(client, &msg, SL_MSG_WELCOME);
 	assert_int_not_equal(msg.welcome.peer_id, gateway_id);
-	assert_int_equal(msg.welcome.effective_tap_mtu, 1382);
+	assert_int_equal(msg.welcome.effective_tap_mtu, 1500);
 	assert_int_equal(msg.welcome.max_datagram_size, 1400);
 	assert_int_equal(msg.welcome.gateway, gateway_id);
-	assert_int_equal(msg.welcome.features, 0); // split is not granted
+	assert_int_equal(msg.welcome.features, SL_FEATURE_SPLIT);
 	expect_message(client, &msg, SL_MSG_PEER_JOINED);
 	assert_int_equal(msg.peer_joined.peer_id, gateway_id);
 	assert_int_equal(msg.peer_joined.role, SL_ROLE_GATEWAY);

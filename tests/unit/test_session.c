@@ -325,7 +325,7 @@ static void ops3_status(void **state)
 	static const char *const names[] = {
 		"role",      "room",    "relay",  "relay_address",   "server_name", "connected", "state",
 		"sentences", "peer_id", "mtu",    "datagram_budget", "gateway",     "rtt_ms",    "reconnects",
-		"since_s",   "path",    "cipher", "isolated",        NULL};
+		"since_s",   "path",    "cipher", "isolated",        "split",       NULL};
 	json_t *status = json_object(), *said;
 
 	w->on_hello = relay_welcome;
@@ -363,7 +363,7 @@ static void ops3_rooms_peers_stats(void **state)
 						 "address",  "agent",        "rtt_ms",    "datagram_budget",
 						 "joined_s", "last_seen_ms", "rx_frames", "tx_frames",
 						 "rx_bytes", "tx_bytes",     "drops",     "reported",
-						 NULL};
+						 "mtu",      "split",        NULL};
 	static const char *const stats_names[] = {"counters", "udp", "unknown_messages", NULL};
 	static const char *const udp_names[] = {"rx_calls",   "rx_datagrams", "rx_bytes", "rx_errors",
 						"tx_calls",   "tx_datagrams", "tx_bytes", "tx_errors",

@@ -387,6 +387,7 @@ static void core_1_the_settings_become_a_session(void **state)
 	assert_int_equal(f->session.congestion, SL_CC_CUBIC);
 	assert_false(f->session.offload);
 	assert_int_equal(f->session.max_datagram_size, 1400);
+	assert_true(f->session.split);
 	assert_true(f->session.keep_alive_ns == 2 * SL_NS_PER_S);
 	assert_true(f->session.idle_timeout_ns == 30 * SL_NS_PER_S);
 	assert_true(f->session.stats_interval_ns == 3 * SL_NS_PER_S);
