@@ -122,9 +122,9 @@ def print_machine(info):
 def table(columns, rows):
     """columns: (title, key, format); rows: (name, {key: value})."""
     width = max(len(name) for name, _ in rows)
-    print(f"{'':{width}}  " + "  ".join(f"{title:>12}" for title, _, _ in columns))
+    print(f"{'':{width}}  " + "  ".join(f"{title:>11}" for title, _, _ in columns))
     for name, row in rows:
-        print(f"{name:{width}}  " + "  ".join(f"{form.format(row[key]):>12}" for _, key, form in columns))
+        print(f"{name:{width}}  " + "  ".join(f"{form.format(row[key]):>11}" for _, key, form in columns))
 
 
 def medians(runs):
@@ -157,6 +157,8 @@ class Verdicts:
 
     def print(self):
         for title, claims in (("Must show", self.must_show), ("Counts only if", self.validity)):
+            if not claims:
+                continue
             print(f"\n{title}:")
             for one in claims:
                 word = "at least" if one["least"] else "at most"
