@@ -14,6 +14,7 @@ struct sl_slot {
 	struct sl_slot *next;
 	uint64_t put_ns;
 	uint32_t len;
+	bool rest; // of the datagram before it
 	uint8_t data[SL_EGRESS_DATAGRAM_MAX];
 };
 
@@ -155,6 +156,14 @@ static void drop_head(struct sl_egress *egress, struct sl_egress_flow *flow)
 	egress->pool->free_slots = slot;
 }
 
+// With what belongs to it.
+static void drop_frame(struct sl_egress *egress, struct sl_egress_flow *flow)
+{
+	do
+		drop_head(egress, flow);
+	while (flow->head != NULL && flow->head->rest);
+}
+
 // ---- the queue
 
 void sl_egress_init(struct sl_egress *egress, struct sl_egress_pool *pool, size_t max_count)
@@ -192,29 +201,44 @@ static struct sl_egress_flow *fattest(const struct sl_egress *egress)
 	return found;
 }
 
-// Room for one more datagram of `flow` (NULL: a new one).
-static int make_room(struct sl_egress *egress, const struct sl_egress_flow *flow)
+static bool has_slots(const struct sl_egress_pool *pool, size_t count)
 {
-	struct sl_egress_flow *victim;
-	int rc = SL_ERR_AGAIN;
+	const struct sl_slot *slot = pool->free_slots;
 
-	if (egress->count < egress->max_count) {
-		if (egress->pool->free_slots != NULL && egress->pool->free_flows != NULL)
-			return SL_OK;
-		rc = grow(egress->pool);
-		if (rc == SL_OK)
-			return SL_OK;
+	for (; count > 0 && slot != NULL; count--)
+		slot = slot->next;
+	return count == 0 && pool->free_flows != NULL;
+}
+
+// Room for `count` more datagrams of `flow` (NULL: a new one).
+static int make_room(struct sl_egress *egress, const struct sl_egress_flow *flow, size_t count)
+{
+	for (;;) {
+		struct sl_egress_flow *victim;
+		int rc = SL_ERR_AGAIN;
+
+		if (egress->count + count <= egress->max_count) {
+			if (has_slots(egress->pool, count))
+				return SL_OK;
+			rc = grow(egress->pool);
+			if (rc == SL_OK)
+				return SL_OK;
+		}
+		victim = fattest(egress);
+		if (victim == NULL || victim == flow || victim->count < 2)
+			return rc;
+		drop_frame(egress, victim);
+		egress->evicted++;
 	}
-	victim = fattest(egress);
-	if (victim == NULL || victim == flow || victim->count < 2)
-		return rc;
-	drop_head(egress, victim);
-	egress->evicted++;
-	return SL_OK;
+}
+
+bool sl_egress_room(struct sl_egress *egress, uint32_t flow, size_t count)
+{
+	return make_room(egress, find_flow(egress, flow), count) == SL_OK;
 }
 
 int sl_egress_put(struct sl_egress *egress, uint32_t flow_number, const void *head, size_t head_len,
-		  const void *body, size_t body_len, uint64_t now_ns)
+		  const void *body, size_t body_len, bool rest, uint64_t now_ns)
 {
 	struct sl_egress_flow *flow = find_flow(egress, flow_number);
 	struct sl_slot *slot;
@@ -222,7 +246,7 @@ int sl_egress_put(struct sl_egress *egress, uint32_t flow_number, const void *he
 
 	if (head_len > SL_EGRESS_DATAGRAM_MAX || body_len > SL_EGRESS_DATAGRAM_MAX - head_len)
 		return SL_ERR_TOO_LARGE;
-	rc = make_room(egress, flow);
+	rc = make_room(egress, flow, 1);
 	if (rc != SL_OK)
 		return rc;
 	if (flow == NULL)
@@ -234,6 +258,7 @@ int sl_egress_put(struct sl_egress *egress, uint32_t flow_number, const void *he
 	slot->next = NULL;
 	slot->put_ns = now_ns;
 	slot->len = (uint32_t)(head_len + body_len);
+	slot->rest = rest;
 	if (head_len > 0)
 		memcpy(slot->data, head, head_len);
 	if (body_len > 0)
@@ -286,7 +311,9 @@ static uint64_t bound_of(struct sl_egress_flow *flow, const struct sl_egress_bou
 	} else if (bounds->now_ns - flow->aged_ns > SL_EGRESS_HALVING_NS) {
 		flow->standing_ns = 0; // short by itself, not because the rest was dropped
 	}
-	if (flow->standing_ns == 0)
+	// Once the first part of a frame has left, the rest is worth its while. And on a slow line a single
+	// frame takes longer than the target: two stay in any case.
+	if (flow->standing_ns == 0 || flow->head->rest || flow->bytes <= (size_t)2 * QUANTUM)
 		return bounds->age_ns;
 	standing = bounds->now_ns - flow->standing_ns;
 	if (standing < bounds->patience_ns)
@@ -314,7 +341,7 @@ bool sl_egress_head(struct sl_egress *egress, const struct sl_egress_bounds *bou
 			out->len = slot->len;
 			return true;
 		}
-		drop_head(egress, flow);
+		drop_frame(egress, flow);
 	}
 	return false;
 }

@@ -76,9 +76,15 @@ void sl_egress_clear(struct sl_egress *egress); // gives everything back to the 
 
 // Copies head and then body (`head` may be NULL with head_len 0) as one datagram of a flow, any number.
 // SL_OK; SL_ERR_AGAIN: full, and this flow has the most of it; SL_ERR_TOO_LARGE; SL_ERR_NOMEM.
-// When it is full and another flow has more, that flow's oldest datagram makes room, and `evicted` counts it.
+// `rest`: of the frame whose first part was put just before it; the two are dropped together, and count as
+// one. When it is full and another flow has more, that flow's oldest datagram makes room, and `evicted`
+// counts it.
 int sl_egress_put(struct sl_egress *egress, uint32_t flow, const void *head, size_t head_len,
-		  const void *body, size_t body_len, uint64_t now_ns);
+		  const void *body, size_t body_len, bool rest, uint64_t now_ns);
+
+// Is there room for `count` more datagrams of a flow, or can it be made at the cost of a flow that has more?
+// Then it is made: that many calls of sl_egress_put succeed, but for want of memory.
+bool sl_egress_room(struct sl_egress *egress, uint32_t flow, size_t count);
 
 // The datagram whose turn it is; what is too old or too large before it is dropped and counted in *drops.
 // False: nothing is left. It stays the same until it is popped, or something is put or cleared.

@@ -107,8 +107,12 @@ size_t sl_conn_stream_pending(const struct sl_conn *conn); // bytes not acknowle
 // Never blocks, never queues what can't ever leave.
 int sl_conn_datagram_send(struct sl_conn *conn, uint32_t flow, const void *start, size_t start_len,
 			  const void *body, size_t body_len);
-// Would two more datagrams be taken now? For those that are of no use without each other.
-bool sl_conn_datagram_room(struct sl_conn *conn);
+// The same for the rest of a frame whose first part was sent just before it: one does not leave without the
+// other, but for want of time.
+int sl_conn_datagram_rest(struct sl_conn *conn, uint32_t flow, const void *start, size_t start_len,
+			  const void *body, size_t body_len);
+// Would the two of them be taken now?
+bool sl_conn_datagram_room(struct sl_conn *conn, uint32_t flow);
 // The largest datagram the path carries now, with a reserve for a long packet number; grows while
 // path-MTU discovery runs. 0: the other side takes no datagrams.
 size_t sl_conn_max_datagram(const struct sl_conn *conn);

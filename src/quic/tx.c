@@ -269,32 +269,46 @@ void sl_tx_close(struct sl_conn *conn)
 
 // ---- the public face
 
-int sl_conn_datagram_send(struct sl_conn *conn, uint32_t flow, const void *start, size_t start_len,
-			  const void *body, size_t body_len)
+static int send_datagram(struct sl_conn *conn, uint32_t flow, const void *start, size_t start_len,
+			 const void *body, size_t body_len, bool rest)
 {
-	struct sl_quic *quic = conn->quic;
+	struct sl_egress *egress = &conn->egress;
+	uint64_t now = conn->quic->env->now_ns;
 	struct sl_egress_head head;
 
 	if (conn->state != SL_CONN_OPEN || conn->dying)
 		return SL_ERR_CLOSED;
 	if (start_len + body_len > sl_conn_max_datagram(conn) || start_len + body_len == 0)
 		return SL_ERR_TOO_LARGE;
-	int rv = sl_egress_put(&conn->egress, flow, start, start_len, body, body_len, quic->env->now_ns);
-	if (rv == SL_ERR_AGAIN) {
+	int rv = sl_egress_put(egress, flow, start, start_len, body, body_len, rest, now);
+	if (rv == SL_ERR_AGAIN && !rest) {
 		// Full of frames that are too old to send? Then there is room.
 		find_head(conn, &head);
-		rv = sl_egress_put(&conn->egress, flow, start, start_len, body, body_len, quic->env->now_ns);
+		rv = sl_egress_put(egress, flow, start, start_len, body, body_len, rest, now);
 	}
 	if (rv == SL_OK)
 		sl_quic_mark(conn);
 	return rv;
 }
 
-bool sl_conn_datagram_room(struct sl_conn *conn)
+int sl_conn_datagram_send(struct sl_conn *conn, uint32_t flow, const void *start, size_t start_len,
+			  const void *body, size_t body_len)
 {
-	struct sl_record oldest;
+	return send_datagram(conn, flow, start, start_len, body, body_len, false);
+}
 
-	if (conn->queue.count + 2 > conn->queue.max_count)
-		head_ready(conn, &oldest); // what is too old goes
-	return conn->queue.count + 2 <= conn->queue.max_count;
+int sl_conn_datagram_rest(struct sl_conn *conn, uint32_t flow, const void *start, size_t start_len,
+			  const void *body, size_t body_len)
+{
+	return send_datagram(conn, flow, start, start_len, body, body_len, true);
+}
+
+bool sl_conn_datagram_room(struct sl_conn *conn, uint32_t flow)
+{
+	struct sl_egress_head head;
+
+	if (sl_egress_room(&conn->egress, flow, 2))
+		return true;
+	find_head(conn, &head); // what is too old goes
+	return sl_egress_room(&conn->egress, flow, 2);
 }

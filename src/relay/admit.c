@@ -9,8 +9,9 @@
 #include "relay/core.h"
 
 // How long a newcomer waits for the path MTU towards it. Its own search is over by now, so this
-// one is about to end too.
-#define SETTLE_MAX_NS (4 * SL_NS_PER_S)
+// one is about to end too. Longer than endpoints wait for an answer: `mtu_too_small` ends them for good,
+// so it must not be said of a search that loss has drawn out; then they come again.
+#define SETTLE_MAX_NS (6 * SL_NS_PER_S)
 #define SETTLE_STEP_NS (10 * SL_NS_PER_MS)
 
 void relay_reject(struct relay_peer *peer, enum sl_reject reason, const char *format, ...)

@@ -90,7 +90,7 @@ static int send_parts(struct relay_peer *ingress, struct relay_peer *target, uin
 
 	if (first == 0)
 		return SL_ERR_TOO_LARGE;
-	if (!link->datagram_room(target->conn))
+	if (!link->datagram_room(target->conn, flow))
 		return SL_ERR_AGAIN;
 	sl_overlay_encode_part(header, SL_OVERLAY_FIRST, ingress->id, ++target->frame_id);
 	rc = link->datagram_send(target->conn, flow, header, sizeof(header), frame, first);
@@ -98,7 +98,7 @@ static int send_parts(struct relay_peer *ingress, struct relay_peer *target, uin
 		return rc;
 	target->counters.tx_datagrams++;
 	sl_overlay_encode_part(header, SL_OVERLAY_REST, ingress->id, target->frame_id);
-	rc = link->datagram_send(target->conn, flow, header, sizeof(header), frame + first, len - first);
+	rc = link->datagram_rest(target->conn, flow, header, sizeof(header), frame + first, len - first);
 	if (rc != SL_OK)
 		return rc;
 	target->counters.tx_datagrams++;

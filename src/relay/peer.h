@@ -30,7 +30,9 @@ struct relay_link {
 	size_t (*stream_pending)(const struct sl_conn *conn);
 	int (*datagram_send)(struct sl_conn *conn, uint32_t flow, const void *head, size_t head_len,
 			     const void *body, size_t body_len);
-	bool (*datagram_room)(struct sl_conn *conn);
+	int (*datagram_rest)(struct sl_conn *conn, uint32_t flow, const void *head, size_t head_len,
+			     const void *body, size_t body_len);
+	bool (*datagram_room)(struct sl_conn *conn, uint32_t flow);
 	size_t (*max_datagram)(const struct sl_conn *conn);
 	size_t (*datagram_limit)(const struct sl_conn *conn);
 	bool (*pmtu_settled)(const struct sl_conn *conn);

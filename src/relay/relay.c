@@ -17,6 +17,7 @@ static const struct relay_link quic_link = {
 	.stream_write = sl_conn_stream_write,
 	.stream_pending = sl_conn_stream_pending,
 	.datagram_send = sl_conn_datagram_send,
+	.datagram_rest = sl_conn_datagram_rest,
 	.datagram_room = sl_conn_datagram_room,
 	.max_datagram = sl_conn_max_datagram,
 	.datagram_limit = sl_conn_datagram_limit,

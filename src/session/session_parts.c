@@ -70,7 +70,9 @@ static int send_part(struct sl_session *s, enum sl_overlay_type type, const uint
 	int rc;
 
 	sl_overlay_encode_part(header, type, s->welcome.peer_id, s->frame_id);
-	rc = sl_conn_datagram_send(s->conn, flow, header, sizeof header, part, len);
+	rc = type == SL_OVERLAY_FIRST
+		     ? sl_conn_datagram_send(s->conn, flow, header, sizeof header, part, len)
+		     : sl_conn_datagram_rest(s->conn, flow, header, sizeof header, part, len);
 	s->counters.tx_datagrams += rc == SL_OK;
 	return rc;
 }
@@ -84,7 +86,7 @@ int parts_send(struct sl_session *s, const uint8_t *frame, size_t len, uint32_t 
 
 	if (first == 0)
 		return SL_ERR_TOO_LARGE;
-	if (!sl_conn_datagram_room(s->conn))
+	if (!sl_conn_datagram_room(s->conn, flow))
 		return SL_ERR_AGAIN;
 	s->frame_id++;
 	rc = send_part(s, SL_OVERLAY_FIRST, frame, first, flow);

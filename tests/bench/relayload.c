@@ -195,7 +195,7 @@ static void on_datagram(void *arg, struct sl_conn *conn, void *user, const uint8
 
 	(void)conn;
 	(void)user;
-	if (sl_overlay_decode(data, len, &overlay) != SL_OK ||
+	if (sl_overlay_decode(data, len, false, &overlay) != SL_OK ||
 	    !bench_frame_read(overlay.frame, overlay.frame_len, &number))
 		return; // a probe of the relay's
 	if (end == &room->client) {

@@ -203,8 +203,9 @@ static size_t h_max_datagram(const struct sl_conn *conn)
 	return conn->max_datagram;
 }
 
-static bool h_datagram_room(struct sl_conn *conn)
+static bool h_datagram_room(struct sl_conn *conn, uint32_t flow)
 {
+	(void)flow;
 	return !conn->no_room && conn->datagram_rc != SL_ERR_AGAIN;
 }
 
@@ -238,6 +239,7 @@ static const struct relay_link h_link = {
 	.stream_write = h_stream_write,
 	.stream_pending = h_stream_pending,
 	.datagram_send = h_datagram_send,
+	.datagram_rest = h_datagram_send,
 	.datagram_room = h_datagram_room,
 	.max_datagram = h_max_datagram,
 	.datagram_limit = h_datagram_limit,

@@ -55,7 +55,7 @@ static int put(struct world *w, uint32_t flow, uint32_t number, size_t len)
 	uint8_t body[SL_EGRESS_DATAGRAM_MAX] = {0};
 	uint32_t head[2] = {flow, number};
 
-	return sl_egress_put(&w->egress, flow, head, sizeof(head), body, len - sizeof(head),
+	return sl_egress_put(&w->egress, flow, head, sizeof(head), body, len - sizeof(head), false,
 			     w->bounds.now_ns);
 }
 
@@ -175,10 +175,11 @@ static void the_pool_is_bounded(void **state)
 	while (put(w, BULK, taken, 500) == SL_OK)
 		taken++;
 	assert_int_equal(taken, 128);
-	assert_int_equal(sl_egress_put(&other, 7, NULL, 0, body, sizeof(body), w->bounds.now_ns),
+	assert_int_equal(sl_egress_put(&other, 7, NULL, 0, body, sizeof(body), false, w->bounds.now_ns),
 			 SL_ERR_AGAIN);
 	assert_int_equal(take(w, NULL), BULK);
-	assert_int_equal(sl_egress_put(&other, 7, NULL, 0, body, sizeof(body), w->bounds.now_ns), SL_OK);
+	assert_int_equal(sl_egress_put(&other, 7, NULL, 0, body, sizeof(body), false, w->bounds.now_ns),
+			 SL_OK);
 	sl_egress_clear(&other);
 	assert_int_equal(put(w, BULK, 0, SL_EGRESS_DATAGRAM_MAX + 1), SL_ERR_TOO_LARGE);
 }

@@ -500,8 +500,8 @@ static void test_queueing_from_dropped(void **state)
 	struct side *a = client_start(w, 0, NULL, NAME);
 	assert_true(run_until(w, first_open, 3000));
 	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(sl_egress_put(&a->conn->egress, 0, NULL, 0, old, sizeof(old),
-					      w->env->now_ns - SL_NS_PER_S),
+		assert_int_equal(sl_egress_put(&a->conn->egress, 0, NULL, 0, old, sizeof(old), false,
+					       w->env->now_ns - SL_NS_PER_S),
 				 SL_OK);
 	w->refill = true;
 	send_datagrams(a, 2);
