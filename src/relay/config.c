@@ -316,7 +316,7 @@ const struct sl_option relay_options[] = {
 	INT("lan_rate.broadcast_pps", lan_broadcast_pps, 1000, 0, 100000000,
 	    .help = "Broadcast and multicast frames a second from the LAN into a room; 0: no limit."),
 	INT("datagram.max_size", max_size, SL_BUDGET_DEFAULT, SL_BUDGET_MIN, SL_MTU_MAX + 18, .restart = true,
-	    .help = "The largest tunnel datagram in bytes; the rooms' MTU is 18 less."),
+	    .help = "The largest tunnel datagram in bytes; the MTU of peers without split is 18 less."),
 	BOOL("datagram.split", split, true, .restart = true,
 	     .help = "Let peers that can do it send frames of the full 1500-byte MTU in two datagrams."),
 	STRING("congestion", congestion, "bbr", .restart = true, .choices = congestion_words,

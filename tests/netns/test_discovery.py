@@ -36,10 +36,6 @@ def setup():
     party = standard.start()
     party.places = {role: Place(party, role) for role in ("lan", "c1", "c2")}
     lan = party.lan
-    # The LAN host cuts its packets to the room's MTU (its own is 1500, and the tunnel fragments nothing).
-    for role in party.clients:
-        lan.batch([f"route add {standard.ADDRESSES[role]}/32 dev eth0 mtu {party.c1.mtu('softlan0')}",
-                   f"route add {standard.ADDRESSES6[role]}/128 dev eth0 mtu {party.c1.mtu('softlan0')}"])
     # The answers of these tests are unicast: neighbours are known from the start, as between players who talk.
     for role in party.clients:
         traffic.ping(lan, standard.ADDRESSES[role], count=1)
@@ -341,18 +337,26 @@ def big6(party):
     tap.expect_equal(sum(map(fragment_of, recorder.seen("there"))), 3, "IPv6 fragments seen at the client")
 
 
-@plan.case("a LAN host that cuts to 1500 is over the room's MTU: dropped and counted as over_mtu [FILTER-8 GW-2]")
+@plan.case("at a gateway without split a LAN host that cuts to 1500 is over its MTU: dropped, counted as over_mtu "
+           "[FILTER-8 GW-2]")
 def big_over_mtu(party):
     client, lan = party.places["c1"], party.places["lan"]
-    route = f"route replace {client.address}/32 dev eth0"
-    lan.space.batch([route])
+    party.gateway.stop()
+    party.gateway.settings["datagram"] = {"split": False}
+    party.gateway.start()
+    traffic.ping(lan.space, client.address)
     try:
         # Two fragments of 1500 bytes, and a small third one, which alone makes no datagram. Its remains end in
         # silence: an ICMP "reassembly time exceeded" needs the first fragment.
         with drops.only(party, {"gateway over_mtu": 2}):
             tap.expect(not big(lan, client, 4, 7300), "it arrived at the client")
     finally:
-        lan.space.batch([f"{route} mtu {client.space.mtu(client.interface)}"])
+        party.gateway.stop()
+        del party.gateway.settings["datagram"]
+        party.gateway.start()
+    traffic.ping(lan.space, client.address)
+    with drops.only(party):  # and with it, it is heard
+        tap.expect(big(lan, client, 4, 7300), "it did not arrive at the client")
 
 
 @plan.case("ARP: a request and its answer, both ways, and a probe for an unused address [GW-2]")

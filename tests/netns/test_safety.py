@@ -329,8 +329,6 @@ def hostile_lan(party):
     cases = lan_cases(party) + [
         (f"jumbo {size} to {to}", "jumbo", frames.build(to, topology.LAN_MAC, size=size, payload=b"jumbo"))
         for size in (1515, 9014) for to in (party.mac, frames.BROADCAST)]
-    cases += [(f"over the MTU to {to}", "over_mtu", frames.build(to, topology.LAN_MAC, size=1397, payload=b"long"))
-              for to in (party.mac, frames.BROADCAST)]
     strangers = [frames.build(to, topology.LAN_MAC, payload=b"not yours") for to in (STRANGER, topology.GW_MAC)]
     # From behind the switch, and from the cable itself: a cheap switch forwards what this one keeps.
     wire, host = frames.Port(party.switch, "gw"), frames.Port(party.lan, "eth0")
@@ -352,6 +350,28 @@ def hostile_lan(party):
         wire.close()
         host.close()
         party.lan.batch(["link set eth0 mtu 1500"])
+
+
+@plan.case("at a gateway without split, LAN frames over its MTU reach no TAP [FILTER-8 GW-2]")
+def over_mtu(party):
+    stage(party)
+    party.gateway.stop()
+    party.gateway.settings["datagram"] = {"split": False}
+    party.gateway.start()
+    lease(party)
+    cases = [(f"over the MTU to {to}", "over_mtu", frames.build(to, topology.LAN_MAC, size=1397, payload=b"long"))
+             for to in (party.mac, frames.BROADCAST)]
+    host = frames.Port(party.lan, "eth0")
+    try:
+        with Places(party, ("c2",), (STRANGER,)) as places:
+            places.open(host.send, topology.LAN_MAC, party.mac)
+            judged(cases, host.send, lambda: drops_of(party.gateway))
+            places.open(host.send, topology.LAN_MAC, party.mac)
+            places.clean(sent_of(cases))
+    finally:
+        host.close()
+        party.gateway.stop()
+        del party.gateway.settings["datagram"]
 
 
 @plan.case("a hostile gateway at a relay without rules: the player's own account holds [FILTER-1 FILTER-3 CORE-3]")
