@@ -112,7 +112,7 @@ def whole(_):
     with Run() as run:
         code = run.end()
         tap.expect_equal(code, 0, f"exit code; it said:\n{run.output}")
-        for text in ("relay is up", "gateway joined", "MTU 1382", "c1 leased", "c2 leased", "c1 pings c2",
+        for text in ("relay is up", "gateway joined", "MTU 1500", "c1 leased", "c2 leased", "c1 pings c2",
                      "the LAN host pings c1", "heard by the LAN host and c2", "heard by c1 and c2",
                      "Mbit/s, SHA-256 equal", "softlanctl rooms", "softlanctl peers", "the LAN party works"):
             tap.expect(text in run.output, f"'{text}' is not in:\n{run.output}")
