@@ -5,6 +5,7 @@
 #include "obs/drops.h"
 #include "proto/filter.h"
 #include "proto/flow.h"
+#include "proto/mss.h"
 #include "proto/probe.h"
 
 struct sl_client_bridge {
@@ -16,6 +17,8 @@ struct sl_client_bridge {
 	struct sl_mac mac;
 	uint32_t relaxed;
 	uint64_t flow_key;
+	bool mss_clamp;
+	uint8_t syn[SL_MSS_FRAME_MAX];                // the frame being clamped
 	struct sl_drop_limits tap_drops, relay_drops; // one for each direction
 };
 
@@ -34,6 +37,15 @@ static void log_verdict(struct sl_client_bridge *bridge, struct sl_drop_limits *
 	};
 
 	sl_frame_report(bridge->env, limits, &entry, NULL);
+}
+
+// What passes in the place of a frame that the filter let pass.
+static const uint8_t *clamp(struct sl_client_bridge *bridge, const uint8_t *frame, size_t len,
+			    const struct sl_view *view)
+{
+	if (!bridge->mss_clamp || !sl_mss_syn(view))
+		return frame;
+	return sl_mss_clamp(frame, len, view, sl_session_unsplit_mtu(bridge->session), bridge->syn);
 }
 
 // ---- TAP -> relay ----
@@ -58,7 +70,8 @@ static void tap_frame(struct sl_client_bridge *bridge, const uint8_t *frame, siz
 	if (verdict == SL_DROP_NONE) {
 		if (!group)
 			destination = sl_session_peer_by_mac(bridge->session, &view.eth.dst);
-		verdict = sl_session_send(bridge->session, frame, len, sl_flow_of(&view, bridge->flow_key),
+		verdict = sl_session_send(bridge->session, clamp(bridge, frame, len, &view), len,
+					  sl_flow_of(&view, bridge->flow_key),
 					  destination); // counts, unknown_peer too
 		if (verdict == SL_DROP_NONE && group)
 			bridge->stats.group_out++;
@@ -135,7 +148,7 @@ static void relay_frame(void *arg, struct sl_session_peer *peer, const uint8_t *
 		if (sl_mac_is_multicast(&view.eth.dst))
 			bridge->stats.group_in++;
 		// A frame the system then refuses is in the port's tx_drops: the tunnel has delivered it.
-		(void)sl_port_send(bridge->port, frame, len);
+		(void)sl_port_send(bridge->port, clamp(bridge, frame, len, &view), len);
 	}
 	sl_session_count_rx(bridge->session, peer, len, verdict);
 	log_verdict(bridge, &bridge->relay_drops, "relay_to_tap", peer->id, &view.eth, len, verdict);
@@ -172,6 +185,11 @@ void sl_client_bridge_free(struct sl_client_bridge *bridge)
 void sl_client_bridge_rules(struct sl_client_bridge *bridge, uint32_t relaxed)
 {
 	bridge->relaxed = relaxed;
+}
+
+void sl_client_bridge_mss_clamp(struct sl_client_bridge *bridge, bool on)
+{
+	bridge->mss_clamp = on;
 }
 
 void sl_client_bridge_port_handler(struct sl_client_bridge *bridge, struct sl_port_handler *out)

@@ -30,6 +30,9 @@ void sl_client_bridge_free(
 // Which rules are switched off; until then all hold. May be called again.
 void sl_client_bridge_rules(struct sl_client_bridge *bridge, uint32_t relaxed);
 
+// Whether the MSS of TCP connections is lowered to what goes unsplit (proto/mss.h); until then it is not.
+void sl_client_bridge_mss_clamp(struct sl_client_bridge *bridge, bool on);
+
 // The callbacks that the port and the session are to be opened with; sl_membership_before_connect goes with
 // the latter.
 void sl_client_bridge_port_handler(struct sl_client_bridge *bridge, struct sl_port_handler *out);

@@ -257,6 +257,7 @@ static int client_start(struct sl_runtime *runtime, void **state, struct sl_erro
 		goto out;
 	}
 	apply_rules(client, config);
+	sl_client_bridge_mss_clamp(client->bridge, config->endpoint.mss_clamp);
 	result = open_tap(client, config, error);
 	if (result != SL_OK)
 		goto out;

@@ -8,6 +8,7 @@
 #include "obs/drops.h"
 #include "proto/filter.h"
 #include "proto/flow.h"
+#include "proto/mss.h"
 
 struct sl_gateway_bridge {
 	struct sl_membership member; // first
@@ -16,6 +17,8 @@ struct sl_gateway_bridge {
 	struct sl_port *port;
 	struct sl_gateway_stats stats;
 	uint64_t flow_key;
+	bool mss_clamp;
+	uint8_t syn[SL_MSS_FRAME_MAX]; // the frame being clamped
 	struct cam cam;
 	struct lan_guard lan;
 	struct sl_drop_limits lan_drops, relay_drops; // one for each direction
@@ -37,6 +40,15 @@ static void log_frame(struct sl_gateway_bridge *bridge, struct sl_drop_limits *l
 	};
 
 	sl_frame_report(bridge->env, limits, &entry, detail);
+}
+
+// What passes in the place of a frame that the filter let pass.
+static const uint8_t *clamp(struct sl_gateway_bridge *bridge, const uint8_t *frame, size_t len,
+			    const struct sl_view *view)
+{
+	if (!bridge->mss_clamp || !sl_mss_syn(view))
+		return frame;
+	return sl_mss_clamp(frame, len, view, sl_session_unsplit_mtu(bridge->session), bridge->syn);
 }
 
 // --- LAN -> relay ---------------------------------------------------------------------------
@@ -113,8 +125,8 @@ static void lan_frame(struct sl_gateway_bridge *bridge, const uint8_t *frame, si
 	else if (verdict == SL_DROP_NONE)
 		verdict = lan_guard_outward(&bridge->lan, frame, len, &view);
 	if (verdict == SL_DROP_NONE)
-		verdict = sl_session_send(bridge->session, frame, len, sl_flow_of(&view, bridge->flow_key),
-					  destination);
+		verdict = sl_session_send(bridge->session, clamp(bridge, frame, len, &view), len,
+					  sl_flow_of(&view, bridge->flow_key), destination);
 	else
 		sl_session_count_drop(bridge->session, verdict);
 	log_frame(bridge, &bridge->lan_drops, "lan_to_relay", bridge->member.peer_id, &view.eth, len, verdict,
@@ -160,7 +172,7 @@ static void relay_frame(void *arg, struct sl_session_peer *peer, const uint8_t *
 		verdict = lan_guard_inward(&bridge->lan, &peer->mac, frame, len, &view, what);
 	// A frame the system then refuses is in the port's tx_drops: the tunnel has delivered it.
 	if (verdict == SL_DROP_NONE)
-		(void)sl_port_send(bridge->port, frame, len);
+		(void)sl_port_send(bridge->port, clamp(bridge, frame, len, &view), len);
 	sl_session_count_rx(bridge->session, peer, len, verdict);
 	log_frame(bridge, &bridge->relay_drops, "relay_to_lan", peer->id, &view.eth, len, verdict,
 		  what[0] != '\0' ? what : NULL);
@@ -249,6 +261,11 @@ void sl_gateway_bridge_free(struct sl_gateway_bridge *bridge)
 void sl_gateway_bridge_rules(struct sl_gateway_bridge *bridge, uint32_t relaxed, uint64_t broadcast_pps)
 {
 	lan_guard_rules(&bridge->lan, relaxed, broadcast_pps);
+}
+
+void sl_gateway_bridge_mss_clamp(struct sl_gateway_bridge *bridge, bool on)
+{
+	bridge->mss_clamp = on;
 }
 
 void sl_gateway_bridge_port_handler(struct sl_gateway_bridge *bridge, struct sl_port_handler *out)

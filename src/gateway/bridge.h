@@ -34,6 +34,9 @@ void sl_gateway_bridge_free(
 // again.
 void sl_gateway_bridge_rules(struct sl_gateway_bridge *bridge, uint32_t relaxed, uint64_t broadcast_pps);
 
+// Whether the MSS of TCP connections is lowered to what goes unsplit (proto/mss.h); until then it is not.
+void sl_gateway_bridge_mss_clamp(struct sl_gateway_bridge *bridge, bool on);
+
 // The callbacks that the port and the session are to be opened with.
 void sl_gateway_bridge_port_handler(struct sl_gateway_bridge *bridge, struct sl_port_handler *out);
 void sl_gateway_bridge_session_ops(struct sl_gateway_bridge *bridge, struct sl_session_ops *out);

@@ -152,6 +152,7 @@ static int gateway_start(struct sl_runtime *runtime, void **state, struct sl_err
 		goto out;
 	}
 	apply_rules(gateway, config);
+	sl_gateway_bridge_mss_clamp(gateway->bridge, config->endpoint.mss_clamp);
 	// The interface comes first: a gateway without a LAN must not take the room's place (GW-1).
 	rc = open_port(gateway, program->sysfs, config->endpoint.offload, error);
 	if (rc != SL_OK)

@@ -104,6 +104,10 @@ void sl_session_free(struct sl_session *session); // NULL is fine; not from insi
 enum sl_drop sl_session_send(struct sl_session *session, const uint8_t *frame, size_t len, uint32_t flow,
 			     struct sl_session_peer *destination);
 
+// The largest IP packet that goes to the relay in one datagram now, in an untagged frame: by the agreed
+// budget and by what the path carries at present. 0: not joined.
+size_t sl_session_unsplit_mtu(const struct sl_session *session);
+
 // Sends what has been queued, now: at the end of a burst of frames from the port. Without it the loop's
 // next turn does it.
 void sl_session_flush(struct sl_session *session);

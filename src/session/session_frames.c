@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "proto/eth.h"
 #include "proto/overlay.h"
 #include "session/session_internal.h"
 
@@ -219,6 +220,18 @@ static enum sl_drop try_send(struct sl_session *s, const uint8_t *frame, size_t 
 	default:
 		return SL_DROP_EGRESS_FULL;
 	}
+}
+
+size_t sl_session_unsplit_mtu(const struct sl_session *s)
+{
+	size_t size;
+
+	if (s->state != SL_SESSION_JOINED || s->conn == NULL)
+		return 0;
+	size = sl_conn_max_datagram(s->conn);
+	if (size > s->welcome.budget)
+		size = s->welcome.budget;
+	return size > SL_OVERLAY_HEADER + SL_ETH_HEADER ? size - SL_OVERLAY_HEADER - SL_ETH_HEADER : 0;
 }
 
 enum sl_drop sl_session_send(struct sl_session *s, const uint8_t *frame, size_t len, uint32_t flow,

@@ -2,6 +2,7 @@
 """The whole party, looked at from outside: leases, pings, IPv6, broadcasts, TCP, UDP, IPX."""
 
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
@@ -119,6 +120,31 @@ def offloads(party):
         features = party.spaces[role].run(["ethtool", "-k", interface])
         for name in ("tcp-segmentation-offload", "tx-checksumming"):
             tap.expect(f"{name}: on" in features, f"{role} {interface}: {name} is off")
+
+
+@plan.case("TCP segments fit one datagram even if both hosts believe in an MTU of 1500 [PROTO-3]")
+def mss_clamp(party):
+    mtu = party.c1.mtu("softlan0")
+    party.c1.batch(["link set softlan0 mtu 1500"])
+    try:
+        tap.expect_equal(party.c1.mtu("softlan0"), 1500, "MTU of softlan0")
+        for family, target, overhead in ((socket.AF_INET, topology.LAN_HOST, 40),
+                                         (socket.AF_INET6, topology.LAN_HOST6, 60)):
+            with party.lan.socket(family, socket.SOCK_STREAM) as listener, \
+                    party.c1.socket(family, socket.SOCK_STREAM) as sender:
+                listener.bind((target, 7001))
+                listener.listen(1)
+                listener.settimeout(5)
+                sender.settimeout(5)
+                sender.connect((target, 7001))
+                receiver = listener.accept()[0]
+                with receiver:
+                    for end in (sender, receiver):
+                        segment = end.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+                        # Less the timestamps.
+                        tap.expect_equal(segment, mtu - overhead - 12, "the largest segment")
+    finally:
+        party.c1.batch([f"link set softlan0 mtu {mtu}"])
 
 
 @plan.case("iperf3 TCP both ways [GW-2 CORE-3]")

@@ -25,6 +25,7 @@ static const struct sl_mac own = {{0x02, 0, 0, 0, 0, 1}}, friend = {{0x02, 0, 0,
 struct fixture;
 struct sl_session { // what the bridge asks of one
 	bool joined;
+	size_t unsplit_mtu;
 	struct sl_session_peer client, gateway;
 	struct sl_counters counters;
 	const struct sl_session_peer *sent_to;
@@ -81,6 +82,11 @@ void sl_session_count_rx(struct sl_session *session, struct sl_session_peer *pee
 	} else {
 		session->counters.drops[verdict]++;
 	}
+}
+
+size_t sl_session_unsplit_mtu(const struct sl_session *session)
+{
+	return session->unsplit_mtu;
 }
 
 void sl_session_flush(struct sl_session *session)

@@ -31,6 +31,7 @@ static const struct sl_mac broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 struct sl_session {
 	struct sl_session_peer peers[4];
 	unsigned count;
+	size_t unsplit_mtu;
 	struct sl_counters counters;
 	unsigned sent;
 	uint8_t last[2048];
@@ -89,6 +90,11 @@ void sl_session_count_rx(struct sl_session *session, struct sl_session_peer *pee
 	session->counters.rx_frames++;
 	session->counters.rx_bytes += len;
 	peer->rx_frames++;
+}
+
+size_t sl_session_unsplit_mtu(const struct sl_session *session)
+{
+	return session->unsplit_mtu;
 }
 
 void sl_session_flush(struct sl_session *session)

@@ -1,5 +1,6 @@
 // The client's bridge between a port in memory and a session that records what it is told.
 #include "client_bridge_fixture.h"
+#include "wireframe.h"
 
 // CORE-3: own frames go to the relay, as they are; the destination peer is named when it is known.
 static void test_core3_tap_to_relay(void **state)
@@ -192,6 +193,36 @@ static void test_owner_is_told(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+// The MSS of TCP connections is lowered in both directions, and all else passes as it is.
+static void test_mss_clamp(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t syn[WIRE_MAX], lower[WIRE_MAX];
+	size_t len = wire_syn(syn, lan_host.b, own.b, 1460);
+
+	join(f);
+	f->session.unsplit_mtu = 1182;
+	f->handler.receive(f->handler.arg, syn, len); // not switched on
+	assert_memory_equal(f->session.sent, syn, len);
+	sl_client_bridge_mss_clamp(f->bridge, true);
+	wire_syn(lower, lan_host.b, own.b, 1142);
+	f->handler.receive(f->handler.arg, syn, len);
+	assert_int_equal(f->session.sent_len, len);
+	assert_memory_equal(f->session.sent, lower, len);
+	syn[47] = ACK;
+	f->handler.receive(f->handler.arg, syn, len);
+	assert_memory_equal(f->session.sent, syn, len);
+
+	wire_syn(syn, own.b, lan_host.b, 1460);
+	wire_syn(lower, own.b, lan_host.b, 1142);
+	f->ops.frame(f->ops.arg, &f->session.gateway, syn, len);
+	assert_int_equal(f->port.len, len);
+	assert_memory_equal(f->port.frame, lower, len);
+	f->session.unsplit_mtu = 0; // not joined: nothing is known
+	f->ops.frame(f->ops.arg, &f->session.gateway, syn, len);
+	assert_memory_equal(f->port.frame, syn, len);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +231,7 @@ int main(void)
 		TEST(test_core3_no_session),   TEST(test_core3_relay_to_tap),
 		TEST(test_core4_relay_drops),  TEST(test_core4_flood_is_one_line),
 		TEST(test_obs1_frame_log),     TEST(test_owner_is_told),
+		TEST(test_mss_clamp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

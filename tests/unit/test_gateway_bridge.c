@@ -2,6 +2,7 @@
 // where, and what it is counted as (GW-2..6). The whole path, with a real session and relay, is the
 // simulated-link test's.
 #include "gateway_fixture.h"
+#include "wireframe.h"
 
 // --- LAN -> relay --------------------------------------------------------------------------------
 
@@ -291,12 +292,37 @@ static void the_owner_hears_of_the_end(void **state)
 	assert_int_equal(f->timer_ns, SL_TIME_NEVER);
 }
 
+static void mss_is_lowered_in_both_directions(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t syn[WIRE_MAX], lower[WIRE_MAX];
+	size_t len = wire_syn(syn, alice.b, lan_host.b, 1460);
+
+	f->session.unsplit_mtu = 1182;
+	f->lan.receive(f->lan.arg, syn, len); // not switched on
+	assert_memory_equal(f->session.last, syn, len);
+	sl_gateway_bridge_mss_clamp(f->bridge, true);
+	wire_syn(lower, alice.b, lan_host.b, 1142);
+	f->lan.receive(f->lan.arg, syn, len);
+	assert_memory_equal(f->session.last, lower, len);
+	syn[47] = ACK;
+	f->lan.receive(f->lan.arg, syn, len);
+	assert_memory_equal(f->session.last, syn, len);
+
+	wire_syn(syn, lan_host.b, alice.b, 1460);
+	wire_syn(lower, lan_host.b, alice.b, 1142);
+	f->relay.frame(f->relay.arg, &f->session.peers[0], syn, len);
+	assert_int_equal(f->lens[0], len);
+	assert_memory_equal(f->frames[0], lower, len);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup_joined, teardown)
 #define T_IDLE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(gw_2_broadcast_from_the_lan_goes_to_the_relay),
+		T(mss_is_lowered_in_both_directions),
 		T(gw_4_unicast_to_a_client_goes_to_the_relay),
 		T(gw_4_unrelated_unicast_stays_local_and_is_no_error),
 		T(gw_4_peers_that_join_and_leave_change_what_is_related),

@@ -107,3 +107,19 @@ static inline size_t wire_make(const struct wire *wire, uint8_t out[static WIRE_
 	wire_seal(wire, out, len);
 	return len;
 }
+
+// A SYN whose one option is this MSS, between two stations.
+static inline size_t wire_syn(uint8_t out[static WIRE_MAX], const uint8_t dst[6], const uint8_t src[6],
+			      uint16_t mss)
+{
+	const struct wire wire = {.protocol = TCP, .sport = 4000, .ttl = 64, .flags = SYN, .payload = 4};
+	size_t len = wire_make(&wire, out);
+
+	memcpy(out, dst, 6);
+	memcpy(out + 6, src, 6);
+	out[46] = 6 << 4;
+	memcpy(out + 54, "\x02\x04", 2);
+	put16(out + 56, mss);
+	wire_seal(&wire, out, len);
+	return len;
+}
