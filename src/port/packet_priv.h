@@ -18,8 +18,12 @@
 #define PACKET_FRAME_MAX (65536 + 14 + 8)
 // Before the bytes of a read: room to move the MAC addresses back when a VLAN tag is put in.
 #define PACKET_HEADROOM 16
-#define PACKET_RX_BATCH 8
-#define PACKET_RX_ROUNDS 8
+// A wake-up begins with few slots, each of which may bring a super-frame of 45 frames. Where only single
+// frames come, it goes on with all of them. (Slots are long, but what is not used costs no memory.)
+#define PACKET_RX_FEW 8
+#define PACKET_RX_BATCH 64
+#define PACKET_RX_SINGLE 2048 // bytes: longer is a super-frame
+#define PACKET_RX_ROUNDS 5
 // Bytes read in one wake-up: more would only overflow the tunnel's egress queue.
 #define PACKET_RX_BYTES (256 * 1024)
 #define PACKET_TX_BATCH 64

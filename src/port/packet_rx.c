@@ -134,14 +134,16 @@ static bool read_failed(struct packet *packet)
 void packet_rx_ready(void *arg, unsigned ready)
 {
 	struct packet *packet = arg;
+	unsigned batch = PACKET_RX_FEW;
 	size_t bytes = 0;
 	bool any = false;
 
 	(void)ready;
 	for (unsigned round = 0; round < PACKET_RX_ROUNDS && bytes < PACKET_RX_BYTES; round++) {
+		bool single = true;
 		int count;
 
-		for (unsigned i = 0; i < PACKET_RX_BATCH; i++) {
+		for (unsigned i = 0; i < batch; i++) {
 			struct msghdr *msg = &packet->rx_msgs[i].msg_hdr;
 
 			msg->msg_namelen = sizeof(packet->rx[i].from);
@@ -149,8 +151,7 @@ void packet_rx_ready(void *arg, unsigned ready)
 			msg->msg_flags = 0;
 		}
 		// MSG_TRUNC: msg_len is the frame's true length, even if it did not fit.
-		count = recvmmsg(packet->fd, packet->rx_msgs, PACKET_RX_BATCH, MSG_DONTWAIT | MSG_TRUNC,
-				 NULL);
+		count = recvmmsg(packet->fd, packet->rx_msgs, batch, MSG_DONTWAIT | MSG_TRUNC, NULL);
 		if (count < 0) {
 			if (read_failed(packet))
 				continue;
@@ -158,11 +159,13 @@ void packet_rx_ready(void *arg, unsigned ready)
 		}
 		for (int i = 0; i < count; i++) {
 			bytes += packet->rx_msgs[i].msg_len;
+			single = single && packet->rx_msgs[i].msg_len <= PACKET_RX_SINGLE;
 			take(packet, &packet->rx[i], &packet->rx_msgs[i]);
 		}
 		any = any || count > 0;
-		if (count < PACKET_RX_BATCH)
+		if (count < (int)batch)
 			break;
+		batch = single ? PACKET_RX_BATCH : PACKET_RX_FEW;
 	}
 	if (any)
 		packet->handler.batch_end(packet->handler.arg);
