@@ -51,11 +51,11 @@ class OpenVpn(Peer):
     """The server is the relay, the gateway is a client with its TAP in a bridge."""
 
     name, interface = "openvpn", "tap0"
-    # Its own choices (a TAP of MTU 1500, TCP's MSS clamped to what the path carries) with softlan's cipher and large
-    # buffers. In user space, as softlan: --disable-dco.
+    # Its own choices (a TAP of MTU 1500, TCP's MSS clamped to what the path carries, the system's buffers) with
+    # softlan's cipher. In user space, as softlan: --disable-dco.
     common = ("--dev", "tap0", "--dev-type", "tap", "--proto", "udp4", "--tun-mtu", "1500", "--data-ciphers",
-              "AES-128-GCM", "--cipher", "AES-128-GCM", "--auth", "SHA256", "--txqueuelen", "1000", "--sndbuf",
-              "1048576", "--rcvbuf", "1048576", "--keepalive", "10", "60", "--disable-dco")
+              "AES-128-GCM", "--cipher", "AES-128-GCM", "--auth", "SHA256", "--keepalive", "10", "60",
+              "--disable-dco")
 
     def __init__(self, party):
         super().__init__(party)

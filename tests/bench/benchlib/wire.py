@@ -32,11 +32,3 @@ def bridge(space, name, *ports):
     """A switch of the kernel's between these interfaces."""
     space.batch([f"link add {name} type bridge mcast_snooping 0 forward_delay 0 stp_state 0"]
                 + [f"link set {port} master {name} up" for port in ports] + [f"link set {name} up"])
-
-
-def features(space, interface):
-    """What stays switched on of the offloads that matter, as ethtool says it."""
-    wanted = ("tx-checksumming", "tcp-segmentation-offload", "generic-segmentation-offload",
-              "generic-receive-offload", "tx-udp-segmentation")
-    rows = [line.split(":") for line in space.run(["ethtool", "-k", interface]).splitlines()]
-    return {row[0].strip(): row[1].split()[0] for row in rows if row[0].strip() in wanted}
