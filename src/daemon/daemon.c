@@ -8,6 +8,7 @@
 
 #include "daemon/cli.h"
 #include "obs/events.h"
+#include "daemon/slice.h"
 
 #define SCOPE "daemon"
 #define END_NS (1500 * SL_NS_PER_MS) // after TERM
@@ -202,6 +203,7 @@ static int frame_start(struct frame *frame, struct sl_error *error)
 	if (!runtime->loop)
 		return SL_ERR_SYSTEM;
 	runtime->env = sl_loop_env(runtime->loop);
+	sl_short_slices();
 	runtime->started_ns = runtime->env->now_ns;
 	runtime->notify = sl_notify_new(runtime->env);
 	frame->end_timer = runtime->env->ops->timer_new(runtime->env, end_late, frame);

@@ -25,7 +25,7 @@
 #define PACKET_RX_SINGLE 2048 // bytes: longer is a super-frame
 #define PACKET_RX_ROUNDS 5
 // Bytes read in one wake-up: more would only overflow the tunnel's egress queue.
-#define PACKET_RX_BYTES (256 * 1024)
+#define PACKET_RX_BYTES (96 * 1024)
 #define PACKET_TX_BATCH 64
 #define PACKET_TX_ARENA (256 * 1024)
 

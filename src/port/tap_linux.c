@@ -27,8 +27,8 @@
 // The largest super-frame is a 64 KiB IP packet behind an Ethernet header with tags.
 #define READ_MAX (SL_VNET_HEADER + 64 + 65536)
 // One wake-up ends after this many reads or frames, so that the relay's datagrams get their turn.
-#define READS_PER_WAKE 32
-#define FRAMES_PER_WAKE 256
+#define READS_PER_WAKE 64
+#define FRAMES_PER_WAKE 64
 // Entries of the device's queue. Each may be a super-frame, and what waits here is delay.
 #define QUEUE_LEN 256
 

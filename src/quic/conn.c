@@ -58,6 +58,7 @@ static bool claim_cid(struct sl_conn *conn, const ngtcp2_cid *cid)
 
 static void drop_cid(struct sl_conn *conn, const ngtcp2_cid *cid)
 {
+	conn->quic->last_conn = NULL;
 	for (size_t i = 0; i < conn->cid_count; i++)
 		if (ngtcp2_cid_eq(&conn->cids[i], cid)) {
 			sl_map_remove(&conn->quic->cids, cid->data, cid->datalen);
@@ -143,6 +144,7 @@ static int on_handshake_completed(ngtcp2_conn *nc, void *user_data)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
 	}
 	conn->state = SL_CONN_OPEN;
+	conn->room_stale = true;
 	conn->mtu_changed_ns = conn->opened_ns = quic->env->now_ns;
 	quic->stats.handshakes++;
 	if (quic->config.keep_alive_ns != 0)
@@ -332,7 +334,7 @@ struct sl_conn *sl_conn_new(struct sl_quic *quic, const char *server_name, const
 	conn->stream_id = -1;
 	conn->chunks_end = &conn->chunks;
 	conn->timer_deadline = SL_TIME_NEVER;
-	conn->last_rx_ns = quic->env->now_ns;
+	conn->last_rx_ns = conn->rate_since_ns = quic->env->now_ns;
 	conn->mtu = NGTCP2_MAX_UDP_PAYLOAD_SIZE;
 	conn->mtu_max = sl_addr_is_ipv4(&remote) ? SL_UDP_PAYLOAD_V4 : SL_UDP_PAYLOAD_V6;
 	choose_probes(conn);
@@ -368,6 +370,7 @@ struct sl_conn *sl_conn_new(struct sl_quic *quic, const char *server_name, const
 
 static void forget_cids(struct sl_conn *conn)
 {
+	conn->quic->last_conn = NULL;
 	while (conn->cid_count != 0) {
 		const ngtcp2_cid *cid = &conn->cids[--conn->cid_count];
 		sl_map_remove(&conn->quic->cids, cid->data, cid->datalen);
@@ -433,6 +436,7 @@ void sl_conn_read(struct sl_conn *conn, const ngtcp2_path *path, uint8_t ecn, co
 	if (conn->dying || conn->state == SL_CONN_DEAD)
 		return;
 	conn->reads++;
+	conn->room_stale = true;
 	// After a silence no answer is likely, and to wait for one would be a wake-up more.
 	if (quic->env->now_ns - conn->last_rx_ns > SILENCE_NS)
 		conn->write_wanted = true;

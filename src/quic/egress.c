@@ -272,15 +272,15 @@ int sl_egress_put(struct sl_egress *egress, uint32_t flow_number, const void *he
 }
 
 // The flow whose turn it is, its deficit positive; NULL: there is none with a datagram.
-static struct sl_egress_flow *next_flow(struct sl_egress *egress)
+static struct sl_egress_flow *next_flow(struct sl_egress *egress, bool fresh_only)
 {
 	for (;;) {
 		bool fresh = egress->fresh.first != NULL &&
-			     (egress->fresh_turns < FRESH_TURNS || egress->old.first == NULL);
+			     (egress->fresh_turns < FRESH_TURNS || egress->old.first == NULL || fresh_only);
 		struct sl_egress_list *list = fresh ? &egress->fresh : &egress->old;
 		struct sl_egress_flow *flow = list->first;
 
-		if (flow == NULL)
+		if (flow == NULL || (fresh_only && !fresh))
 			return NULL;
 		if (flow->count > 0 && flow->deficit > 0)
 			return flow;
@@ -328,7 +328,7 @@ bool sl_egress_head(struct sl_egress *egress, const struct sl_egress_bounds *bou
 {
 	struct sl_egress_flow *flow;
 
-	while ((flow = next_flow(egress)) != NULL) {
+	while ((flow = next_flow(egress, bounds->fresh_only)) != NULL) {
 		const struct sl_slot *slot = flow->head;
 
 		if (bounds->now_ns - slot->put_ns > bound_of(flow, bounds)) {
@@ -337,8 +337,10 @@ bool sl_egress_head(struct sl_egress *egress, const struct sl_egress_bounds *bou
 		} else if (slot->len > bounds->max_len) {
 			drops->too_large++;
 		} else {
+			egress->found = flow;
 			out->data = slot->data;
 			out->len = slot->len;
+			out->next_len = slot->next != NULL ? slot->next->len : 0;
 			return true;
 		}
 		drop_frame(egress, flow);
@@ -348,7 +350,7 @@ bool sl_egress_head(struct sl_egress *egress, const struct sl_egress_bounds *bou
 
 void sl_egress_pop(struct sl_egress *egress)
 {
-	struct sl_egress_flow *flow = next_flow(egress);
+	struct sl_egress_flow *flow = egress->found;
 
 	flow->deficit -= (int32_t)flow->head->len;
 	drop_head(egress, flow);

@@ -50,6 +50,7 @@ struct sl_egress {
 	struct sl_egress_pool *pool;
 	size_t count, max_count; // datagrams
 	struct sl_egress_list fresh, old;
+	struct sl_egress_flow *found;                      // the one that sl_egress_head has chosen
 	size_t evicted;                                    // since the caller last set it to 0
 	unsigned fresh_turns;                              // of new flows, one after the other
 	struct sl_egress_flow *buckets[SL_EGRESS_BUCKETS]; // to find a flow by its number
@@ -59,11 +60,13 @@ struct sl_egress {
 struct sl_egress_head {
 	const uint8_t *data;
 	size_t len;
+	size_t next_len; // of the one that its flow has after it; 0: none
 };
 
 struct sl_egress_bounds {
 	uint64_t now_ns, age_ns, patience_ns;
-	size_t max_len; // what the path carries now
+	size_t max_len;  // what the path carries now
+	bool fresh_only; // only flows that send little
 };
 
 // What sl_egress_head dropped on its way.

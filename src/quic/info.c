@@ -32,7 +32,7 @@ size_t sl_conn_datagram_limit(const struct sl_conn *conn)
 	return theirs < SIZE_MAX ? (size_t)theirs : SIZE_MAX;
 }
 
-size_t sl_conn_max_datagram(const struct sl_conn *conn)
+static size_t max_datagram(const struct sl_conn *conn)
 {
 	size_t theirs = sl_conn_datagram_limit(conn);
 	if (theirs == 0)
@@ -40,6 +40,20 @@ size_t sl_conn_max_datagram(const struct sl_conn *conn)
 	size_t dcid = ngtcp2_conn_get_dcid(conn->nc)->datalen;
 	size_t room = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn->nc) - sl_datagram_overhead(dcid);
 	return theirs < room ? theirs : room;
+}
+
+size_t sl_conn_max_datagram(const struct sl_conn *conn)
+{
+	struct sl_conn *self = (struct sl_conn *)(uintptr_t)conn;
+
+	if (conn->state != SL_CONN_OPEN || conn->dying)
+		return 0;
+	// Asked for each frame; only a packet that is read or a timer can change it.
+	if (conn->room_stale) {
+		self->room = max_datagram(conn);
+		self->room_stale = false;
+	}
+	return conn->room;
 }
 
 // How many sizes can still fail, one after the other, once the path is known to carry `mtu`?

@@ -8,6 +8,7 @@
 //   info.c       what others may ask of it
 //   stream.c     its control stream
 //   egress.c     what waits to leave on it
+//   limit.c      how long that may wait, and how much may be under way
 //   tx.c         its packets, and the endpoint's trains of packets
 //   tls.c        credentials and the check of the server's certificate
 #pragma once
@@ -99,6 +100,8 @@ struct sl_conn {
 	uint64_t opened_ns; // OPEN since
 	uint64_t last_rx_ns;
 	uint64_t mtu_changed_ns;
+	size_t room; // the largest datagram
+	bool room_stale;
 	size_t mtu, mtu_max;            // UDP payload now, and the most that is probed for
 	uint16_t probes[SL_PROBES_MAX]; // the sizes that are tried, in this order
 	size_t probe_count;
@@ -117,6 +120,9 @@ struct sl_conn {
 	// egress
 	struct sl_egress egress;
 	uint64_t age_ns, patience_ns; // of what waits in it
+	uint64_t allowance;           // bytes that flows that send much may still send in this turn
+	uint64_t rate, rate_bytes;    // bytes per second, and those since rate_since_ns
+	uint64_t rate_since_ns;
 	// the last close packet, for late packets
 	uint8_t *close_packet;
 	size_t close_len;
@@ -132,7 +138,9 @@ struct sl_quic {
 	bool server;
 	struct sl_conn *conns; // all
 	size_t conn_count, half_open;
-	struct sl_map cids; // server: connection id -> struct sl_conn
+	struct sl_map cids;           // server: connection id -> struct sl_conn
+	uint8_t last_cid[SL_CID_LEN]; // the last one that was looked up, and where it leads
+	struct sl_conn *last_conn;    // NULL: forgotten
 	struct sl_conn *dirty_head, **dirty_end;
 	struct sl_timer *kick; // ends a turn that began outside of our own callbacks
 	bool kick_armed;
@@ -197,6 +205,10 @@ void sl_conn_work(struct sl_conn *conn);        // writes, closes, reports, arms
 void sl_conn_fail(struct sl_conn *conn, int ngtcp2_error);
 void sl_conn_die(struct sl_conn *conn, enum sl_close_cause cause, const char *text);
 void sl_conn_end(struct sl_conn *conn); // it is reported: linger for late packets, or go
+
+// limit.c
+void sl_limit_turn(struct sl_conn *conn); // sets the bounds of this turn
+void sl_limit_wrote(struct sl_conn *conn, size_t bytes);
 
 // info.c
 size_t sl_datagram_overhead(size_t dcid_len); // of a packet with one datagram in it

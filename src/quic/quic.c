@@ -50,7 +50,16 @@ static struct sl_conn *find_conn(struct sl_quic *quic, const uint8_t *dcid, size
 		return quic->conns;
 	if (dcid_len == 0 || dcid_len > SL_MAP_KEY_MAX)
 		return NULL;
-	return sl_map_get(&quic->cids, dcid, dcid_len);
+	// Packets come in trains of one connection.
+	if (dcid_len == SL_CID_LEN && quic->last_conn != NULL &&
+	    memcmp(dcid, quic->last_cid, SL_CID_LEN) == 0)
+		return quic->last_conn;
+	struct sl_conn *conn = sl_map_get(&quic->cids, dcid, dcid_len);
+	if (dcid_len == SL_CID_LEN && conn != NULL) {
+		memcpy(quic->last_cid, dcid, SL_CID_LEN);
+		quic->last_conn = conn;
+	}
+	return conn;
 }
 
 static void take_packet(struct sl_quic *quic, const struct sl_udp_rx *rx, const uint8_t *data, size_t len)

@@ -97,22 +97,10 @@ void sl_tx_raw(struct sl_quic *quic, const struct sl_addr *local, const struct s
 
 // ---- packets
 
-// BBR's ProbeRTT holds the window down for so long, and a round trip or two.
-#define PROBE_RTT_NS (200 * SL_NS_PER_MS)
 // So much may leave before the pacing is told of it.
 #define UNPACED_MAX 4096
-
-// BBR cuts its window for a good round trip every few seconds to measure the path (ProbeRTT). On a long
-// path a bound that knows nothing of round trips would make holes then on a line with nothing wrong.
-static void set_bounds(struct sl_conn *conn)
-{
-	const uint64_t base = conn->quic->config.queue_age_ns;
-	ngtcp2_conn_info info;
-
-	ngtcp2_conn_get_conn_info(conn->nc, &info);
-	conn->age_ns = base + 2 * info.smoothed_rtt < 5 * base ? base + 2 * info.smoothed_rtt : 5 * base;
-	conn->patience_ns = PROBE_RTT_NS + 2 * info.smoothed_rtt;
-}
+#define DATAGRAM_HEADER 3 // a DATAGRAM frame's type and length (RFC 9221 section 4)
+#define SMALL 64
 
 static void report(struct sl_conn *conn, enum sl_drop reason, uint64_t count)
 {
@@ -142,6 +130,7 @@ static bool find_head(struct sl_conn *conn, struct sl_egress_head *head)
 		.age_ns = conn->age_ns,
 		.patience_ns = conn->patience_ns,
 		.max_len = sl_conn_max_datagram(conn),
+		.fresh_only = conn->allowance == 0,
 	};
 	struct sl_egress_drops drops;
 	bool found;
@@ -156,6 +145,16 @@ static bool find_head(struct sl_conn *conn, struct sl_egress_head *head)
 	return found;
 }
 
+// May another datagram follow in the same packet? To try in vain costs a call more for each packet.
+static uint32_t packet_flags(const struct sl_conn *conn, const struct sl_egress_head *head, size_t used)
+{
+	size_t left = sl_conn_max_datagram(conn), need = used + head->len + DATAGRAM_HEADER;
+
+	if (conn->egress.count < 2 || need + (head->next_len != 0 ? head->next_len : SMALL) > left)
+		return NGTCP2_WRITE_DATAGRAM_FLAG_NONE;
+	return NGTCP2_WRITE_DATAGRAM_FLAG_MORE;
+}
+
 // Writes one packet: control stream first, then datagrams while they fit, then whatever ngtcp2 itself
 // has to say. Returns its length, 0 when nothing may or need be sent now, or an ngtcp2 error.
 static ngtcp2_ssize write_packet(struct sl_conn *conn, ngtcp2_path *path, ngtcp2_pkt_info *info, uint8_t *out)
@@ -164,6 +163,7 @@ static ngtcp2_ssize write_packet(struct sl_conn *conn, ngtcp2_path *path, ngtcp2
 	const size_t room = SL_UDP_PAYLOAD_MAX;
 	struct sl_egress_head head;
 	ngtcp2_ssize n;
+	size_t used = 0; // by datagrams, with the frame headers of all but the first
 
 	for (;;) {
 		if (sl_stream_ready(conn)) {
@@ -174,10 +174,12 @@ static ngtcp2_ssize write_packet(struct sl_conn *conn, ngtcp2_path *path, ngtcp2
 		} else if (conn->state == SL_CONN_OPEN && find_head(conn, &head)) {
 			int accepted = 0;
 			n = ngtcp2_conn_write_datagram(conn->nc, path, info, out, room, &accepted,
-						       NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, head.data,
+						       packet_flags(conn, &head, used), 0, head.data,
 						       head.len, now);
-			if (accepted != 0)
+			if (accepted != 0) {
 				sl_egress_pop(&conn->egress);
+				used += head.len + DATAGRAM_HEADER;
+			}
 			if (n == NGTCP2_ERR_WRITE_MORE)
 				continue;
 			if (n == NGTCP2_ERR_INVALID_ARGUMENT || n == NGTCP2_ERR_INVALID_STATE) {
@@ -205,7 +207,7 @@ void sl_tx_conn(struct sl_conn *conn)
 	conn->heard = false;
 	conn->write_wanted = false;
 	report_evicted(conn);
-	set_bounds(conn);
+	sl_limit_turn(conn);
 	// A larger window may have come with any packet (ngtcp2 tells of the stream's, not of the
 	// connection's), so each turn asks anew.
 	conn->stream_blocked = false;
@@ -225,6 +227,7 @@ void sl_tx_conn(struct sl_conn *conn)
 		sl_addr_of(&path.path.remote, &remote);
 		train_add(quic, conn, &local, &remote, (size_t)n, info.ecn);
 		written += (size_t)n;
+		sl_limit_wrote(conn, (size_t)n);
 	} while (written < quantum);
 	conn->wake_ns = ngtcp2_conn_get_expiry(conn->nc);
 	// Pacing (RFC 9002 section 7.7): the next time to send follows from what was written just now. With
@@ -235,7 +238,7 @@ void sl_tx_conn(struct sl_conn *conn)
 		ngtcp2_conn_update_pkt_tx_time(conn->nc, quic->env->now_ns);
 		conn->unpaced = 0;
 	}
-	if (more)
+	if (more && conn->allowance > 0)
 		conn->wake_ns = ngtcp2_conn_get_expiry(conn->nc);
 }
 

@@ -26,6 +26,7 @@ static void handle_expiry(struct sl_conn *conn)
 
 	if (ngtcp2_conn_get_expiry(conn->nc) > now)
 		return;
+	conn->room_stale = true;
 	int rv = ngtcp2_conn_handle_expiry(conn->nc, now);
 	if (rv != 0)
 		sl_conn_fail(conn, rv);

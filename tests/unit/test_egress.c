@@ -241,6 +241,52 @@ static void a_standing_queue_is_kept_short(void **state)
 	assert_int_equal(take(w, &got), BULK);
 }
 
+// Where no more may be under way, a flow that sends little still goes.
+static void only_sparse_flows_pass_a_full_path(void **state)
+{
+	struct world *w = *state;
+	struct sl_egress_head head;
+
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(put(w, BULK, i, 1400), SL_OK);
+	assert_int_equal(take(w, NULL), BULK);
+	assert_int_equal(take(w, NULL), BULK); // it is an old flow now
+	w->bounds.fresh_only = true;
+	assert_int_equal(take(w, NULL), 0);
+	assert_int_equal(put(w, PING, 0, 98), SL_OK);
+	assert_int_equal(take(w, NULL), PING);
+	assert_int_equal(take(w, NULL), 0);
+	w->bounds.fresh_only = false;
+	assert_true(sl_egress_head(&w->egress, &w->bounds, &head, &w->drops));
+	assert_int_equal(head.next_len, 1400);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(take(w, NULL), BULK);
+}
+
+// RELAY-7: the two parts of a frame are dropped together and count as one; once the first has left, the rest
+// is sent.
+static void two_parts_are_one_frame(void **state)
+{
+	struct world *w = *state;
+	uint8_t body[800] = {0};
+
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(put(w, BULK, i, 1400), SL_OK);
+		assert_int_equal(
+			sl_egress_put(&w->egress, BULK, NULL, 0, body, 100 + i, true, w->bounds.now_ns),
+			SL_OK);
+		w->bounds.now_ns += 20 * SL_NS_PER_MS;
+	}
+	assert_int_equal(take(w, NULL), BULK); // two are too old by now
+	assert_int_equal(w->drops.aged, 2);
+	assert_int_equal(w->egress.count, 3);
+	assert_true(sl_egress_room(&w->egress, BULK, 2));
+	for (uint32_t i = 0; w->egress.count < 1023; i++)
+		assert_int_equal(put(w, BULK, i, 200), SL_OK);
+	assert_false(sl_egress_room(&w->egress, BULK, 2));
+	assert_true(sl_egress_room(&w->egress, PING, 2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +298,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_pool_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_old_is_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_standing_queue_is_kept_short, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_sparse_flows_pass_a_full_path, setup, teardown),
+		cmocka_unit_test_setup_teardown(two_parts_are_one_frame, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -287,7 +287,7 @@ static void budget_and_path(void **state)
 	conn->max_datagram = 1150;
 	conn->settled = false;
 	say_hello(conn, "R", 2, 1400, "");
-	advance(h, MS(3990));
+	advance(h, MS(5990));
 	expect_silence(conn);
 	advance(h, MS(20));
 	expect_reject(conn, SL_REJECT_MTU_TOO_SMALL);
