@@ -8,6 +8,8 @@
 
 #include "net/internal.h"
 
+#define LATER_NS (20 * SL_NS_PER_MS)
+
 struct sl_timer {
 	struct sl_loop *loop;
 	struct event *event;
@@ -91,8 +93,9 @@ static struct sl_timer *timer_new(struct sl_env *env, sl_timer_fn fn, void *arg)
 	return timer;
 }
 
-// Timers move with nearly every packet, and nearly always to a later time. Then libevent is left
-// alone: the earlier call finds that it is not time yet and arms anew.
+// Timers move with nearly every packet, and nearly always to a slightly later time. Then libevent is left
+// alone: the earlier call finds that it is not time yet and arms anew. What moves further is moved, so that
+// nobody who has nothing to do is woken.
 static void timer_set(struct sl_timer *timer, uint64_t deadline_ns)
 {
 	timer->deadline_ns = deadline_ns;
@@ -102,7 +105,7 @@ static void timer_set(struct sl_timer *timer, uint64_t deadline_ns)
 		timer->armed_ns = SL_TIME_NEVER;
 		return;
 	}
-	if (deadline_ns < timer->armed_ns)
+	if (deadline_ns < timer->armed_ns || deadline_ns - timer->armed_ns > LATER_NS)
 		timer_arm(timer);
 }
 

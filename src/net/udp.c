@@ -81,6 +81,7 @@ static bool rx_init(struct sl_udp *udp)
 	if (!udp->rx_data || !udp->rx_msgs || !udp->rx_iovs || !udp->rx_batch || !udp->rx_remote ||
 	    !udp->rx_local || !udp->rx_control)
 		return false;
+	udp->rx_filled = udp->rx_slots;
 	for (size_t i = 0; i < udp->rx_slots; i++) {
 		udp->rx_iovs[i].iov_base = udp->rx_data + i * udp->rx_size;
 		udp->rx_iovs[i].iov_len = udp->rx_size;
@@ -157,11 +158,13 @@ static size_t receive(struct sl_udp *udp, bool *more)
 	size_t count = 0;
 	int got;
 
-	for (size_t i = 0; i < udp->rx_slots; i++) {
+	// Only those that the last call has filled: most wake-ups bring one or two.
+	for (size_t i = 0; i < udp->rx_filled; i++) {
 		udp->rx_msgs[i].msg_hdr.msg_namelen = sizeof(struct sockaddr_in6);
 		udp->rx_msgs[i].msg_hdr.msg_controllen = SL_UDP_RX_CONTROL;
 		udp->rx_msgs[i].msg_hdr.msg_flags = 0;
 	}
+	udp->rx_filled = 0;
 	got = recvmmsg(udp->fd, udp->rx_msgs, (unsigned)udp->rx_slots, MSG_DONTWAIT, NULL);
 	if (got < 0) {
 		*more = errno != EAGAIN && errno != EWOULDBLOCK;
@@ -171,6 +174,7 @@ static size_t receive(struct sl_udp *udp, bool *more)
 			udp->stats.rx_errors++;
 		return 0;
 	}
+	udp->rx_filled = (size_t)got;
 	*more = (size_t)got == udp->rx_slots;
 	udp->stats.rx_calls++;
 	for (size_t i = 0; i < (size_t)got; i++) {

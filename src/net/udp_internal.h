@@ -34,6 +34,7 @@ struct sl_udp {
 
 	struct event *readable;
 	size_t rx_slots, rx_size; // messages in one recvmmsg, and bytes for each
+	size_t rx_filled;         // by the last one
 	uint8_t *rx_data;
 	struct mmsghdr *rx_msgs;
 	struct iovec *rx_iovs;

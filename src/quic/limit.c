@@ -8,9 +8,11 @@
 
 // What is under way waits in first-in first-out queues that this side has no say in, at the latest in the
 // other side's socket. What waits here is passed by a game's packet or a ping. BBR's window allows three
-// trains of 64 KiB whatever the path; on a fast and short one that is a millisecond at each hop. So flows
-// that send much stop where the path is full (half a product of rate and round trip more than it holds) and
-// the other side has a batch to work on.
+// trains of 64 KiB however little the path holds; on a fast and short one that is a millisecond at each hop.
+// So there flows that send much stop where the path is full (half a product of rate and round trip more than
+// it holds) and the other side has a batch to work on. On a longer path the window is BBR's affair alone: it
+// needs all of it to find the path's rate.
+#define SHORT_PATH_NS (3 * SL_NS_PER_MS)
 #define UNDER_WAY_MIN (96u * 1024u)
 #define RATE_WINDOW_NS (10 * SL_NS_PER_MS)
 
@@ -36,7 +38,11 @@ void sl_limit_turn(struct sl_conn *conn)
 	conn->patience_ns = PROBE_RTT_NS + 2 * info.smoothed_rtt;
 
 	measure_rate(conn);
-	path = info.min_rtt != UINT64_MAX ? conn->rate * (info.min_rtt / SL_NS_PER_US) / 1000000 : 0;
+	if (info.min_rtt > SHORT_PATH_NS) { // or not known yet
+		conn->allowance = UINT64_MAX;
+		return;
+	}
+	path = conn->rate * (info.min_rtt / SL_NS_PER_US) / 1000000;
 	most = UNDER_WAY_MIN + path + path / 2;
 	conn->allowance = most > info.bytes_in_flight ? most - info.bytes_in_flight : 0;
 }

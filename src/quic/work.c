@@ -3,6 +3,7 @@
 
 #define YOUNG_NS (10 * SL_NS_PER_S)
 #define ACK_READS 8
+#define LATER_NS (20 * SL_NS_PER_MS)
 #define BLOCKED_NS (5 * SL_NS_PER_MS)
 #define ACK_HOLD_NS (20 * SL_NS_PER_MS) // less than the 25 ms of max_ack_delay
 
@@ -13,8 +14,9 @@ bool sl_conn_young(const struct sl_conn *conn)
 
 static void arm_timer(struct sl_conn *conn)
 {
-	// A timer that fires early is cheap and re-arms itself; moving it at each packet is not.
-	if (conn->timer_deadline <= conn->wake_ns && conn->timer_deadline > conn->quic->env->now_ns)
+	// A timer that fires a little early is cheap and re-arms itself; moving it at each packet is not.
+	if (conn->timer_deadline <= conn->wake_ns && conn->timer_deadline > conn->quic->env->now_ns &&
+	    conn->wake_ns - conn->timer_deadline < LATER_NS)
 		return;
 	conn->timer_deadline = conn->wake_ns;
 	conn->quic->env->ops->timer_set(conn->timer, conn->wake_ns);
