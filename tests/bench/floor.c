@@ -251,7 +251,7 @@ static json_t *run(struct crypto *crypto, struct io *io, unsigned rounds)
 				"AES-128-GCM", "aad_bytes", AAD);
 	json_t *aead = json_object(), *datagrams = json_object(), *floors = json_object();
 	double seal_ns[SIZES], open_ns[SIZES], mask_ns = measure(crypto, mask, sizes[0], rounds);
-	char name[16];
+	char name[24];
 
 	for (size_t i = 0; i < SIZES; i++) {
 		seal_ns[i] = measure(crypto, seal, sizes[i], rounds);

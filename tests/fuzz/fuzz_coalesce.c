@@ -41,7 +41,7 @@ static void came(void *arg, const uint8_t *frame, size_t len)
 		}
 		CHECK(!one_flow(burst->in[i], burst->in_len[i], frame, len)); // it overtakes this one
 	}
-	CHECK(!"a frame that nobody sent");
+	CHECK(false); // a frame that nobody sent
 }
 
 static void emit(void *arg, const struct sl_super *super)

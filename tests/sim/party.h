@@ -56,8 +56,8 @@ struct party_member {
 
 struct party_options {
 	unsigned clients;
-	unsigned second;      // 0: one room. Else this number is the gateway of a second one, and so are the
-			      // clients from there on; all count as `clients` here
+	unsigned second; // 0: one room. Else this number is the gateway of a second one, and so are the
+			 // clients from there on; all count as `clients` here
 	struct sim_link link; // between everybody and the relay, in both directions
 	enum sl_congestion congestion;
 	bool offload;

@@ -246,7 +246,8 @@ static void datagrams(struct world *w)
 			data[0] = (uint8_t)i;
 			for (size_t j = 4; j < len; j++)
 				data[j] = (uint8_t)(data[0] + j);
-			assert_int_equal(sl_conn_datagram_send(w->a.conn, 0, data, 4, data + 4, len - 4), SL_OK);
+			assert_int_equal(sl_conn_datagram_send(w->a.conn, 0, data, 4, data + 4, len - 4),
+					 SL_OK);
 		}
 		w->expected += 100;
 		assert_true(run_until(w, all_echoed, 3000));
