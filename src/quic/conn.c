@@ -197,6 +197,22 @@ static int on_datagram(ngtcp2_conn *nc, uint32_t flags, const uint8_t *data, siz
 	return 0;
 }
 
+static int on_update_key(ngtcp2_conn *nc, uint8_t *rx_secret, uint8_t *tx_secret, ngtcp2_crypto_aead_ctx *rx,
+			 uint8_t *rx_iv, ngtcp2_crypto_aead_ctx *tx, uint8_t *tx_iv,
+			 const uint8_t *rx_secret_now, const uint8_t *tx_secret_now, size_t secret_len,
+			 void *user_data)
+{
+	struct sl_conn *conn = conn_of(user_data);
+
+	if (sl_protect_can(conn->tls->protect, nc, conn->session))
+		return sl_protect_update_key(conn->tls->protect, nc, rx_secret, tx_secret, rx, rx_iv, tx, tx_iv,
+					     rx_secret_now, tx_secret_now, secret_len) == 0
+			       ? 0
+			       : NGTCP2_ERR_CALLBACK_FAILURE;
+	return ngtcp2_crypto_update_key_cb(nc, rx_secret, tx_secret, rx, rx_iv, tx, tx_iv, rx_secret_now,
+					   tx_secret_now, secret_len, user_data);
+}
+
 static int on_stateless_reset(ngtcp2_conn *nc, const ngtcp2_pkt_stateless_reset *sr, void *user_data)
 {
 	(void)nc, (void)sr;
@@ -211,12 +227,12 @@ static const ngtcp2_callbacks callbacks = {
 	.recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
 	.recv_crypto_data = on_crypto_data,
 	.recv_retry = ngtcp2_crypto_recv_retry_cb,
-	.encrypt = ngtcp2_crypto_encrypt_cb,
-	.decrypt = ngtcp2_crypto_decrypt_cb,
-	.hp_mask = ngtcp2_crypto_hp_mask_cb,
-	.update_key = ngtcp2_crypto_update_key_cb,
-	.delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
-	.delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
+	.encrypt = sl_protect_encrypt_cb,
+	.decrypt = sl_protect_decrypt_cb,
+	.hp_mask = sl_protect_hp_mask_cb,
+	.update_key = on_update_key,
+	.delete_crypto_aead_ctx = sl_protect_delete_aead_cb,
+	.delete_crypto_cipher_ctx = sl_protect_delete_cipher_cb,
 	.get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb,
 	.version_negotiation = ngtcp2_crypto_version_negotiation_cb,
 	.rand = on_rand,

@@ -10,11 +10,13 @@
 //   egress.c     what waits to leave on it
 //   limit.c      how long that may wait, and how much may be under way
 //   tx.c         its packets, and the endpoint's trains of packets
+//   protect.c    encryption with the CPU's vector AES
 //   tls.c        credentials and the check of the server's certificate
 #pragma once
 
 #include "quic/compat.h"
 #include "quic/egress.h"
+#include "quic/protect.h"
 #include "quic/quic.h"
 
 #include "common/bucket.h"
@@ -46,6 +48,7 @@ struct sl_tls {
 	char *ca_file;    // for sentences; NULL: the system's store
 	uint8_t seed[32]; // server: HKDF-Extract of the private key
 	struct sl_tls_info info;
+	struct sl_protect *protect; // NULL: GnuTLS encrypts
 };
 
 struct sl_tls *sl_tls_ref(struct sl_tls *tls);

@@ -34,6 +34,7 @@ void sl_tls_free(struct sl_tls *tls)
 	if (tls->priority != NULL)
 		gnutls_priority_deinit(tls->priority);
 	gnutls_memset(tls->seed, 0, sizeof(tls->seed));
+	sl_protect_free(tls->protect);
 	free(tls);
 }
 
@@ -46,6 +47,7 @@ static struct sl_tls *tls_new(bool server, struct sl_error *error)
 	}
 	tls->references = 1;
 	tls->server = server;
+	tls->protect = sl_protect_new();
 	int rv = gnutls_certificate_allocate_credentials(&tls->credentials);
 	if (rv == 0)
 		rv = gnutls_priority_init(&tls->priority, server ? PRIORITY ":%SERVER_PRECEDENCE" : PRIORITY,
@@ -224,6 +226,32 @@ struct sl_tls *sl_tls_client_new(const char *ca_file, struct sl_error *error)
 	return tls;
 }
 
+// GnuTLS has the secrets of a level. Instead of the function that the helper sets, which does this for all levels.
+static int on_secret(gnutls_session_t session, gnutls_record_encryption_level_t gnutls_level,
+		     const void *rx_secret, const void *tx_secret, size_t len)
+{
+	ngtcp2_crypto_conn_ref *ref = gnutls_session_get_ptr(session);
+	const struct sl_conn *conn = ref->user_data;
+	ngtcp2_encryption_level level =
+		ngtcp2_crypto_gnutls_from_gnutls_record_encryption_level(gnutls_level);
+	int rv = 0;
+
+	if (level == NGTCP2_ENCRYPTION_LEVEL_1RTT && sl_protect_can(conn->tls->protect, conn->nc, session)) {
+		if (rx_secret != NULL)
+			rv = sl_protect_install(conn->tls->protect, conn->nc, true, rx_secret, len);
+		if (rv == 0 && tx_secret != NULL)
+			rv = sl_protect_install(conn->tls->protect, conn->nc, false, tx_secret, len);
+		return rv;
+	}
+	if (rx_secret != NULL)
+		rv = ngtcp2_crypto_derive_and_install_rx_key(conn->nc, NULL, NULL, NULL, level, rx_secret,
+							     len);
+	if (rv == 0 && tx_secret != NULL)
+		rv = ngtcp2_crypto_derive_and_install_tx_key(conn->nc, NULL, NULL, NULL, level, tx_secret,
+							     len);
+	return rv;
+}
+
 int sl_tls_session(struct sl_tls *tls, ngtcp2_crypto_conn_ref *ref, const char *server_name,
 		   gnutls_session_t *out)
 {
@@ -248,6 +276,7 @@ int sl_tls_session(struct sl_tls *tls, ngtcp2_crypto_conn_ref *ref, const char *
 		gnutls_deinit(session);
 		return SL_ERR_TLS;
 	}
+	gnutls_handshake_set_secret_function(session, on_secret);
 	gnutls_session_set_ptr(session, ref);
 	*out = session;
 	return SL_OK;
@@ -327,5 +356,9 @@ void sl_tls_info(const struct sl_tls *tls, struct sl_tls_info *out)
 
 const char *sl_quic_library_versions(void)
 {
+#ifdef HAVE_IPSEC_MB
+	return "ngtcp2 " NGTCP2_VERSION ", GnuTLS " GNUTLS_VERSION ", intel-ipsec-mb";
+#else
 	return "ngtcp2 " NGTCP2_VERSION ", GnuTLS " GNUTLS_VERSION;
+#endif
 }

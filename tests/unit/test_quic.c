@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "net/loop.h"
-#include "quic/quic.h"
+#include "quic/internal.h"
 
 struct side {
 	struct sl_conn *conn;
@@ -38,6 +38,7 @@ struct world {
 	bool echo;
 	uint64_t expected;
 	bool offload;
+	bool update_keys;
 };
 
 #include "quic_world.h"
@@ -227,6 +228,18 @@ static bool all_echoed(struct world *w)
 	return w->a.datagrams >= w->expected;
 }
 
+// New keys in both directions (RFC 9001 section 6); not before three PTO after the last ones.
+static void update_keys(struct world *w, const struct side *side)
+{
+	int rv = NGTCP2_ERR_INVALID_STATE;
+
+	for (unsigned i = 0; i < 100 && rv != 0; i++) {
+		run_for(w, 20);
+		rv = ngtcp2_conn_initiate_key_update(side->conn->nc, w->env->now_ns);
+	}
+	assert_int_equal(rv, 0);
+}
+
 // Every datagram of 4 bytes to the largest comes back whole; small ones share packets.
 static void datagrams(struct world *w)
 {
@@ -251,6 +264,8 @@ static void datagrams(struct world *w)
 		}
 		w->expected += 100;
 		assert_true(run_until(w, all_echoed, 3000));
+		if (w->update_keys && round % 10 == 5)
+			update_keys(w, round % 20 == 5 ? &w->a : &w->b);
 	}
 	assert_int_equal(w->b.datagrams, 4000);
 	assert_int_equal(w->a.datagrams, 4000);
@@ -274,6 +289,46 @@ static void test_datagrams_plain(void **state)
 {
 	struct world *w = *state;
 	w->offload = false;
+	datagrams(w);
+}
+
+static void forget(struct sl_protect **protect)
+{
+	sl_protect_free(*protect);
+	*protect = NULL;
+}
+
+// Whichever library protects the packets of an end, the other end understands it, and before and after updates of
+// the keys.
+static void test_protected_by_both(void **state)
+{
+	struct world *w = *state;
+	w->update_keys = true;
+	datagrams(w);
+}
+
+static void test_protected_by_gnutls(void **state)
+{
+	struct world *w = *state;
+	w->update_keys = true;
+	forget(&w->client_tls->protect);
+	forget(&w->server_tls->protect);
+	datagrams(w);
+}
+
+static void test_client_protected_by_gnutls(void **state)
+{
+	struct world *w = *state;
+	w->update_keys = true;
+	forget(&w->client_tls->protect);
+	datagrams(w);
+}
+
+static void test_server_protected_by_gnutls(void **state)
+{
+	struct world *w = *state;
+	w->update_keys = true;
+	forget(&w->server_tls->protect);
 	datagrams(w);
 }
 
@@ -458,6 +513,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_handshake_and_stream, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_datagrams_offload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_datagrams_plain, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_protected_by_both, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_protected_by_gnutls, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_client_protected_by_gnutls, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_server_protected_by_gnutls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_pin, setup, teardown),
