@@ -1,7 +1,8 @@
 // A connection's turn: when there is something to write, and when to look again.
 #include "quic/internal.h"
 
-#define YOUNG_NS (10 * SL_NS_PER_S)
+#define YOUNG_NS SL_NS_PER_S
+#define YOUNG_MAX_NS (10 * SL_NS_PER_S)
 #define ACK_READS 8
 #define LATER_NS (20 * SL_NS_PER_MS)
 #define BLOCKED_NS (5 * SL_NS_PER_MS)
@@ -9,7 +10,10 @@
 
 bool sl_conn_young(const struct sl_conn *conn)
 {
-	return conn->state != SL_CONN_OPEN || conn->quic->env->now_ns - conn->opened_ns < YOUNG_NS;
+	uint64_t age_ns = conn->quic->env->now_ns - conn->opened_ns;
+
+	return conn->state != SL_CONN_OPEN || age_ns < YOUNG_NS ||
+	       (age_ns < YOUNG_MAX_NS && !sl_conn_pmtu_settled(conn));
 }
 
 static void arm_timer(struct sl_conn *conn)
