@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "daemon/cli.h"
+#include "daemon/priority.h"
 #include "obs/events.h"
-#include "daemon/slice.h"
 
 #define SCOPE "daemon"
 #define END_NS (1500 * SL_NS_PER_MS) // after TERM
@@ -25,6 +25,7 @@ struct frame {
 	struct sl_events events; // to those who watch at the control socket
 	struct sl_signal *term, *interrupt, *hup;
 	struct sl_timer *end_timer;
+	struct sl_priority priority;
 	bool stopping;
 };
 
@@ -203,7 +204,7 @@ static int frame_start(struct frame *frame, struct sl_error *error)
 	if (!runtime->loop)
 		return SL_ERR_SYSTEM;
 	runtime->env = sl_loop_env(runtime->loop);
-	sl_short_slices();
+	sl_priority_start(&frame->priority, runtime->loop);
 	runtime->started_ns = runtime->env->now_ns;
 	runtime->notify = sl_notify_new(runtime->env);
 	frame->end_timer = runtime->env->ops->timer_new(runtime->env, end_late, frame);

@@ -11,6 +11,10 @@ struct sl_loop {
 	struct sl_env env; // first: an env of this kind is a loop
 	struct event_base *base;
 	bool running, stopping;
+	unsigned hasty; // wake-ups one soon after the other
+	void (*often)(void *arg); // NULL: none
+	void *often_arg;
+	uint64_t often_every_ns, often_ns; // when it was called last
 	size_t timers, sockets, watches; // alive; all zero again when the loop is freed
 
 	// resolve.c
