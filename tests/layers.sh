@@ -49,7 +49,7 @@ only() { # only LIBRARY-PATTERN FOLDER…
 		"$(grep -rnE "^#include <($pattern)" "$src" | grep -vE "^$src/($keep)/")"
 }
 only 'event2/' net
-only 'ngtcp2/|gnutls/' quic
+only 'ngtcp2/|gnutls/|intel-ipsec-mb' quic
 only 'libconfig' daemon relay client
 only 'systemd/' daemon
 only 'netlink/' client

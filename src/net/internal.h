@@ -11,7 +11,6 @@ struct sl_loop {
 	struct sl_env env; // first: an env of this kind is a loop
 	struct event_base *base;
 	bool running, stopping;
-	unsigned hasty; // wake-ups one soon after the other
 	void (*often)(void *arg); // NULL: none
 	void *often_arg;
 	uint64_t often_every_ns, often_ns; // when it was called last
@@ -23,6 +22,16 @@ struct sl_loop {
 	struct sl_resolve *resolves;
 	const char *resolv_conf, *hosts;
 };
+
+// A daemon that comes before all others is woken by the first frame of many, works on it, and is woken by the
+// next: a wake-up, a packet and a system call for each. So what brings frames lets a moment pass between two of many
+// wake-ups that follow closely, in which the rest of a batch arrives: what network cards do as interrupt moderation. A
+// ping or a game never waits for this. To be called before the frames are read.
+struct sl_pace {
+	uint64_t last_ns;
+	unsigned close; // wake-ups, each soon after the one before
+};
+void sl_pace(struct sl_pace *pace);
 
 static inline struct sl_loop *sl_loop_of(struct sl_env *env)
 {

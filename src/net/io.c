@@ -15,6 +15,8 @@ struct sl_io {
 	struct event *event;
 	int fd;
 	unsigned want;
+	bool frames;
+	struct sl_pace pace;
 	sl_io_fn fn;
 	void *arg;
 };
@@ -68,6 +70,8 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
 		ready |= SL_IO_READ;
 	if (what & EV_WRITE)
 		ready |= SL_IO_WRITE;
+	if (io->frames && (ready & SL_IO_READ) != 0)
+		sl_pace(&io->pace);
 	sl_loop_wake(io->loop);
 	io->fn(io->arg, ready); // may free the watch
 }
@@ -110,6 +114,11 @@ int sl_io_want(struct sl_io *io, unsigned events)
 		return SL_ERR_SYSTEM;
 	io->want = events;
 	return SL_OK;
+}
+
+void sl_io_frames(struct sl_io *io)
+{
+	io->frames = true;
 }
 
 void sl_io_free(struct sl_io *io)

@@ -8,8 +8,6 @@
 
 #include "net/internal.h"
 
-#define SPACING_NS (100 * SL_NS_PER_US)
-#define HASTY 16
 #define LATER_NS (20 * SL_NS_PER_MS)
 
 struct sl_timer {
@@ -29,25 +27,9 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * SL_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-// A daemon that comes before all others is woken by the first frame of many, works on it, and is woken by the
-// next: a wake-up, a packet and a system call for each. So it lets a moment pass between two of many wake-ups that
-// follow closely, in which the rest of a batch arrives: what network cards do as interrupt moderation. A ping or a
-// game never waits for this.
-static uint64_t keep_distance(struct sl_loop *loop, uint64_t now)
-{
-	uint64_t gap = now - loop->env.now_ns;
-	const struct timespec rest = {0, (long)(SPACING_NS - gap)};
-
-	loop->hasty = gap < 2 * SPACING_NS ? loop->hasty + 1 : 0;
-	if (loop->hasty <= HASTY || gap >= SPACING_NS)
-		return now;
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
 void sl_loop_wake(struct sl_loop *loop)
 {
-	loop->env.now_ns = keep_distance(loop, clock_ns(CLOCK_MONOTONIC));
+	loop->env.now_ns = clock_ns(CLOCK_MONOTONIC);
 	if (loop->often != NULL && loop->env.now_ns - loop->often_ns >= loop->often_every_ns) {
 		loop->often_ns = loop->env.now_ns;
 		loop->often(loop->often_arg);

@@ -35,4 +35,5 @@ struct sl_io;
 typedef void (*sl_io_fn)(void *arg, unsigned ready); // SL_IO_READ and/or SL_IO_WRITE
 struct sl_io *sl_loop_io(struct sl_loop *loop, int fd, sl_io_fn fn, void *arg); // nothing awaited yet
 int sl_io_want(struct sl_io *io, unsigned events);                              // replaces what is awaited
+void sl_io_frames(struct sl_io *io); // it brings frames, perhaps many: its wake-ups keep a distance
 void sl_io_free(struct sl_io *io);

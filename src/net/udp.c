@@ -206,6 +206,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	sl_pace(&udp->pace);
 	sl_udp_enter(udp);
 	for (int round = 0; round < ROUNDS && more && !udp->closed; round++) {
 		size_t count = receive(udp, &more);

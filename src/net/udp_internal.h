@@ -33,6 +33,7 @@ struct sl_udp {
 	bool in_callback, closed; // closed inside of its own callback: freed when that has returned
 
 	struct event *readable;
+	struct sl_pace pace;
 	size_t rx_slots, rx_size; // messages in one recvmmsg, and bytes for each
 	size_t rx_filled;         // by the last one
 	uint8_t *rx_data;

@@ -210,6 +210,7 @@ int sl_packet_open(struct sl_loop *loop, const char *interface, bool offload,
 		rc = sl_fail(error, SL_ERR_NOMEM, "interface %s: out of memory", interface);
 		goto out;
 	}
+	sl_io_frames(packet->io);
 	*out = &packet->port;
 	packet = NULL;
 out:

@@ -374,6 +374,7 @@ int sl_tap_open(struct sl_loop *loop, const struct sl_tap_config *config,
 				 config->name);
 		goto out;
 	}
+	sl_io_frames(tap->io);
 	*out = &tap->port;
 	tap = NULL;
 out:

@@ -23,7 +23,9 @@ ROWS = (
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = {line.split(":")[1].strip() for line in file if line.startswith("model name")}
-    return {"cpus": os.cpu_count(), "model": ", ".join(sorted(models)), "kernel": os.uname().release,
+    with open("/proc/sys/net/ipv4/tcp_congestion_control", encoding="ascii") as file:
+        congestion = file.read().strip()
+    return {"tcp": congestion, "cpus": os.cpu_count(), "model": ", ".join(sorted(models)), "kernel": os.uname().release,
             "load": os.getloadavg()[0]}
 
 

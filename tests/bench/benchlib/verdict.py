@@ -96,6 +96,7 @@ def validity(wires, settings):
     """Does the run count?"""
     lines = [Line(name.replace("_", " "), f"{vars(settings)[name]:g}", f"at least {least}",
                   vars(settings)[name] >= least) for name, least in LEAST.items()]
+    lines.append(Line("GRO of the veths", "on" if settings.gro else "as it was", "as it was", not settings.gro))
     for name, reference in REFERENCE.items():
         for key, figure in reference.items():
             if key.endswith("_us"):
