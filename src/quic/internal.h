@@ -123,6 +123,7 @@ struct sl_conn {
 	// egress
 	struct sl_egress egress;
 	uint64_t age_ns, patience_ns; // of what waits in it
+	bool short_path;              // so short that the machines take longer than the way
 	uint64_t allowance;           // bytes that flows that send much may still send in this turn
 	uint64_t rate, rate_bytes;    // bytes per second, and those since rate_since_ns
 	uint64_t rate_since_ns;

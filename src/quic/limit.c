@@ -38,7 +38,8 @@ void sl_limit_turn(struct sl_conn *conn)
 	conn->patience_ns = PROBE_RTT_NS + 2 * info.smoothed_rtt;
 
 	measure_rate(conn);
-	if (info.min_rtt > SHORT_PATH_NS) { // or not known yet
+	conn->short_path = info.min_rtt <= SHORT_PATH_NS; // false while it is not known yet
+	if (!conn->short_path) {
 		conn->allowance = UINT64_MAX;
 		return;
 	}

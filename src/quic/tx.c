@@ -234,7 +234,7 @@ void sl_tx_conn(struct sl_conn *conn)
 	// nothing left to send it is no reason to wake up.
 	bool more = !sl_egress_empty(&conn->egress) || sl_stream_ready(conn);
 	conn->unpaced += written;
-	if (more || conn->unpaced > UNPACED_MAX || sl_conn_young(conn)) {
+	if (more || !conn->short_path || conn->unpaced > UNPACED_MAX || sl_conn_young(conn)) {
 		ngtcp2_conn_update_pkt_tx_time(conn->nc, quic->env->now_ns);
 		conn->unpaced = 0;
 	}
