@@ -24,7 +24,7 @@ static void go_fair(struct sl_priority *priority)
 	struct slice_attr attr = {.size = sizeof(attr), .policy = SCHED_OTHER, .runtime_ns = SLICE_NS};
 	const struct sched_param plain = {0};
 
-	// Before Linux 6.12 nobody may ask for a slice.
+	// Without effect before Linux 6.12; a filter of system calls may refuse it.
 	if (syscall(SYS_sched_setattr, 0, &attr, 0) != 0)
 		(void)sched_setscheduler(0, SCHED_OTHER, &plain);
 	priority->real_time = false;
@@ -46,6 +46,12 @@ static uint64_t used_ns(void)
 	return (uint64_t)used.tv_sec * SL_NS_PER_S + (uint64_t)used.tv_nsec;
 }
 
+// Has nobody chosen anything else for the process?
+static bool ours(int policy)
+{
+	return sched_getscheduler(0) == policy && getpriority(PRIO_PROCESS, 0) == 0;
+}
+
 static void check(void *arg)
 {
 	struct sl_priority *priority = arg;
@@ -54,6 +60,10 @@ static void check(void *arg)
 
 	priority->since_ns = now;
 	priority->used_ns = used;
+	if (!ours(priority->real_time ? SCHED_RR : SCHED_OTHER)) {
+		sl_loop_often(priority->loop, 0, NULL, NULL);
+		return;
+	}
 	if (priority->real_time && busy > took / 10 * 9)
 		go_fair(priority);
 	else if (!priority->real_time && now >= priority->again_ns && busy < took / 4 * 3)
@@ -67,13 +77,13 @@ void sl_priority_start(struct sl_priority *priority, struct sl_loop *loop)
 	*priority = (struct sl_priority){.loop = loop,
 					 .since_ns = sl_loop_env(loop)->now_ns,
 					 .used_ns = used_ns()};
-	if (sched_getscheduler(0) != SCHED_OTHER || getpriority(PRIO_PROCESS, 0) != 0)
+	if (!ours(SCHED_OTHER))
 		return;
 	go_real_time(priority);
 	if (!priority->real_time) {
 		go_fair(priority);
 		return;
 	}
-	(void)setrlimit(RLIMIT_RTPRIO, &keep); // also when privileges are dropped
+	(void)setrlimit(RLIMIT_RTPRIO, &keep); // should somebody take the privilege away
 	sl_loop_often(loop, CHECK_NS, check, priority);
 }

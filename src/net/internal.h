@@ -26,7 +26,7 @@ struct sl_loop {
 // A daemon that comes before all others is woken by the first frame of many, works on it, and is woken by the
 // next: a wake-up, a packet and a system call for each. So what brings frames lets a moment pass between two of many
 // wake-ups that follow closely, in which the rest of a batch arrives: what network cards do as interrupt moderation. A
-// ping or a game never waits for this. To be called before the frames are read.
+// ping or a game alone never waits for this. To be called before the frames are read.
 struct sl_pace {
 	uint64_t last_ns;
 	unsigned close; // wake-ups, each soon after the one before

@@ -10,7 +10,7 @@
 //   egress.c     what waits to leave on it
 //   limit.c      how long that may wait, and how much may be under way
 //   tx.c         its packets, and the endpoint's trains of packets
-//   protect.c    encryption with the CPU's vector AES
+//   protect.c    encryption by intel-ipsec-mb
 //   tls.c        credentials and the check of the server's certificate
 #pragma once
 

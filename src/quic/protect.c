@@ -21,7 +21,7 @@ struct sl_protect {
 // A key for packets, and one for their headers. ngtcp2 keeps a pointer for each; ours is told from GnuTLS' by its
 // lowest bit, which is 0 in every pointer to allocated memory.
 struct packet_key {
-	struct gcm_key_data gcm;
+	_Alignas(64) struct gcm_key_data gcm; // the library's header says so to Intel's own makefiles alone
 	const IMB_MGR *mgr;
 };
 
@@ -90,10 +90,13 @@ struct sl_protect *sl_protect_new(void)
 	protect->mgr = alloc_mb_mgr(0);
 	if (protect->mgr != NULL) {
 		const uint64_t tested = IMB_FEATURE_SELF_TEST | IMB_FEATURE_SELF_TEST_PASS;
-		init_mb_mgr_auto(protect->mgr, NULL);
+		IMB_ARCH arch = IMB_ARCH_NONE;
+		init_mb_mgr_auto(protect->mgr, &arch);
 		uint64_t features = protect->mgr->features;
-		// Without AES instructions the library would emulate them, slowly, and open to whoever measures time.
-		if ((features & IMB_FEATURE_AESNI) != 0 && (features & tested) != IMB_FEATURE_SELF_TEST)
+		// Without AES instructions the library would emulate them, slowly, and open to whoever measures time;
+		// without others that it needs it chooses no code at all.
+		if (arch >= IMB_ARCH_SSE && (features & IMB_FEATURE_AESNI) != 0 &&
+		    (features & tested) != IMB_FEATURE_SELF_TEST)
 			return protect;
 	}
 	sl_protect_free(protect);
@@ -146,10 +149,10 @@ int sl_protect_install(const struct sl_protect *protect, ngtcp2_conn *nc, bool r
 	struct derived keys;
 	int rv = NGTCP2_ERR_NOMEM;
 
-	if (!derive(secret, secret_len, &keys))
-		return -1;
-	packet.native_handle = packet_key_new(protect, keys.key);
-	header.native_handle = header_key_new(protect, keys.header);
+	if (derive(secret, secret_len, &keys)) {
+		packet.native_handle = packet_key_new(protect, keys.key);
+		header.native_handle = header_key_new(protect, keys.header);
+	}
 	if (packet.native_handle != NULL && header.native_handle != NULL)
 		rv = receive ? ngtcp2_conn_install_rx_key(nc, secret, secret_len, &packet, keys.iv,
 							  sizeof(keys.iv), &header)
@@ -171,15 +174,18 @@ int sl_protect_update_key(const struct sl_protect *protect, ngtcp2_conn *nc, uin
 	uint8_t rx_key[KEY_LEN], tx_key[KEY_LEN];
 
 	// The helper derives everything; of what it makes, only the keys of GnuTLS are not wanted.
-	if (ngtcp2_crypto_update_key(nc, rx_secret, tx_secret, rx, rx_key, rx_iv, tx, tx_key, tx_iv,
-				     rx_secret_now, tx_secret_now, secret_len) != 0)
-		return -1;
-	ngtcp2_crypto_aead_ctx_free(rx);
-	ngtcp2_crypto_aead_ctx_free(tx);
-	rx->native_handle = packet_key_new(protect, rx_key);
-	tx->native_handle = packet_key_new(protect, tx_key);
+	int rv = ngtcp2_crypto_update_key(nc, rx_secret, tx_secret, rx, rx_key, rx_iv, tx, tx_key, tx_iv,
+					  rx_secret_now, tx_secret_now, secret_len);
+	if (rv == 0) {
+		ngtcp2_crypto_aead_ctx_free(rx);
+		ngtcp2_crypto_aead_ctx_free(tx);
+		rx->native_handle = packet_key_new(protect, rx_key);
+		tx->native_handle = packet_key_new(protect, tx_key);
+	}
 	gnutls_memset(rx_key, 0, sizeof(rx_key));
 	gnutls_memset(tx_key, 0, sizeof(tx_key));
+	if (rv != 0)
+		return -1;
 	if (rx->native_handle != NULL && tx->native_handle != NULL)
 		return 0;
 	sl_protect_delete_aead_cb(nc, rx, NULL);

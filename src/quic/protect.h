@@ -1,5 +1,5 @@
-// Packet protection with AES-128-GCM (RFC 9001 section 5) by intel-ipsec-mb, which uses the CPU's vector AES: three
-// times as fast as GnuTLS, which has no such code, where that is a fifth of a relay's work. Private to src/quic.
+// Packet protection with AES-128-GCM (RFC 9001 section 5) by intel-ipsec-mb, which uses the CPU's AES instructions, vector AES
+// where it has that: three times as fast then as GnuTLS, which has no such code, where that is a fifth of a relay's work. Private to src/quic.
 //
 // GnuTLS does the handshake and protects its packets; with 1-RTT come keys of our own. All else stays with ngtcp2's
 // helper for GnuTLS: other ciphers, CPUs without AES instructions, builds without the library. The callbacks tell

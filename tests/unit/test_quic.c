@@ -305,6 +305,12 @@ static void test_protected_by_both(void **state)
 	struct world *w = *state;
 	w->update_keys = true;
 	datagrams(w);
+#ifdef HAVE_IPSEC_MB
+	if (__builtin_cpu_supports("avx2")) { // then it has AES instructions too
+		assert_true(sl_protect_can(w->client_tls->protect, w->a.conn->nc, w->a.conn->session));
+		assert_true(sl_protect_can(w->server_tls->protect, w->b.conn->nc, w->b.conn->session));
+	}
+#endif
 }
 
 static void test_protected_by_gnutls(void **state)
