@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 struct sl_notify {
 	struct sl_env *env;
@@ -62,10 +61,7 @@ void sl_notify_reloading(struct sl_notify *notify)
 {
 	if (!notify || !notify->ready)
 		return;
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	uint64_t usec = (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / SL_NS_PER_US;
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, usec);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, sl_clock_ns(CLOCK_MONOTONIC) / SL_NS_PER_US);
 }
 
 void sl_notify_reloaded(struct sl_notify *notify)

@@ -3,7 +3,6 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CHECK_NS (100 * SL_NS_PER_MS)
@@ -38,14 +37,6 @@ static void go_real_time(struct sl_priority *priority)
 	priority->real_time = sched_setscheduler(0, SCHED_RR, &lowest) == 0;
 }
 
-static uint64_t used_ns(void)
-{
-	struct timespec used;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-	return (uint64_t)used.tv_sec * SL_NS_PER_S + (uint64_t)used.tv_nsec;
-}
-
 // Has nobody chosen anything else for the process?
 static bool ours(int policy)
 {
@@ -55,7 +46,7 @@ static bool ours(int policy)
 static void check(void *arg)
 {
 	struct sl_priority *priority = arg;
-	uint64_t now = sl_loop_env(priority->loop)->now_ns, used = used_ns();
+	uint64_t now = sl_loop_env(priority->loop)->now_ns, used = sl_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	uint64_t took = now - priority->since_ns, busy = used - priority->used_ns;
 
 	priority->since_ns = now;
@@ -76,7 +67,7 @@ void sl_priority_start(struct sl_priority *priority, struct sl_loop *loop)
 
 	*priority = (struct sl_priority){.loop = loop,
 					 .since_ns = sl_loop_env(loop)->now_ns,
-					 .used_ns = used_ns()};
+					 .used_ns = sl_clock_ns(CLOCK_PROCESS_CPUTIME_ID)};
 	if (!ours(SCHED_OTHER))
 		return;
 	go_real_time(priority);

@@ -14,7 +14,7 @@ struct sl_loop {
 	void (*often)(void *arg); // NULL: none
 	void *often_arg;
 	uint64_t often_every_ns, often_ns; // when it was called last
-	size_t timers, sockets, watches; // alive; all zero again when the loop is freed
+	size_t timers, sockets, watches;   // alive; all zero again when the loop is freed
 
 	// resolve.c
 	struct evdns_base *dns; // NULL until the first look-up
@@ -24,9 +24,9 @@ struct sl_loop {
 };
 
 // A daemon that comes before all others is woken by the first frame of many, works on it, and is woken by the
-// next: a wake-up, a packet and a system call for each. So what brings frames lets a moment pass between two of many
-// wake-ups that follow closely, in which the rest of a batch arrives: what network cards do as interrupt moderation. A
-// ping or a game alone never waits for this. To be called before the frames are read.
+// next: a wake-up, a packet and a system call for each. So what brings frames lets a moment pass between two
+// of many wake-ups that follow closely, in which the rest of a batch arrives: what network cards do as
+// interrupt moderation. A ping or a game alone never waits for this. To be called before the frames are read.
 struct sl_pace {
 	uint64_t last_ns;
 	unsigned close; // wake-ups, each soon after the one before

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "net/internal.h"
 
@@ -19,17 +18,9 @@ struct sl_timer {
 	void *arg;
 };
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * SL_NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 void sl_loop_wake(struct sl_loop *loop)
 {
-	loop->env.now_ns = clock_ns(CLOCK_MONOTONIC);
+	loop->env.now_ns = sl_clock_ns(CLOCK_MONOTONIC);
 	if (loop->often != NULL && loop->env.now_ns - loop->often_ns >= loop->often_every_ns) {
 		loop->often_ns = loop->env.now_ns;
 		loop->often(loop->often_arg);
@@ -38,7 +29,7 @@ void sl_loop_wake(struct sl_loop *loop)
 
 static void timer_arm(struct sl_timer *timer)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), left_us = 0;
+	uint64_t now = sl_clock_ns(CLOCK_MONOTONIC), left_us = 0;
 	struct timeval tv;
 
 	if (timer->deadline_ns > now) {
@@ -145,7 +136,7 @@ static void env_random(struct sl_env *env, void *out, size_t len)
 static uint64_t env_wall_ns(struct sl_env *env)
 {
 	(void)env;
-	return clock_ns(CLOCK_REALTIME);
+	return sl_clock_ns(CLOCK_REALTIME);
 }
 
 static const struct sl_env_ops loop_ops = {

@@ -15,8 +15,8 @@ struct sl_env *sl_loop_env(struct sl_loop *loop);
 // The strings must outlive the loop.
 void sl_loop_resolver_files(struct sl_loop *loop, const char *resolv_conf, const char *hosts);
 
-// Calls `fn` when the loop is awake and `every_ns` or more have passed since the last call. It never wakes up for it.
-// One such function a loop; NULL: none any more.
+// Calls `fn` when the loop is awake and `every_ns` or more have passed since the last call. It never wakes up
+// for it. One such function a loop; NULL: none any more.
 void sl_loop_often(struct sl_loop *loop, uint64_t every_ns, void (*fn)(void *arg), void *arg);
 
 int sl_loop_run(struct sl_loop *loop); // until sl_loop_stop; SL_OK or SL_ERR_SYSTEM; not recursively

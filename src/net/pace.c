@@ -5,17 +5,9 @@
 #define DISTANCE_NS (100 * SL_NS_PER_US)
 #define PATIENCE 16
 
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 void sl_pace(struct sl_pace *pace)
 {
-	uint64_t now = clock_ns(), gap = now - pace->last_ns;
+	uint64_t now = sl_clock_ns(CLOCK_MONOTONIC), gap = now - pace->last_ns;
 
 	pace->last_ns = now;
 	pace->close = gap < 2 * DISTANCE_NS ? pace->close + 1 : 0;
@@ -23,5 +15,5 @@ void sl_pace(struct sl_pace *pace)
 		return;
 	const struct timespec rest = {0, (long)(DISTANCE_NS - gap)};
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
-	pace->last_ns = clock_ns();
+	pace->last_ns = sl_clock_ns(CLOCK_MONOTONIC);
 }

@@ -205,8 +205,8 @@ static int on_update_key(ngtcp2_conn *nc, uint8_t *rx_secret, uint8_t *tx_secret
 	struct sl_conn *conn = conn_of(user_data);
 
 	if (sl_protect_can(conn->tls->protect, nc, conn->session))
-		return sl_protect_update_key(conn->tls->protect, nc, rx_secret, tx_secret, rx, rx_iv, tx, tx_iv,
-					     rx_secret_now, tx_secret_now, secret_len) == 0
+		return sl_protect_update_key(conn->tls->protect, nc, rx_secret, tx_secret, rx, rx_iv, tx,
+					     tx_iv, rx_secret_now, tx_secret_now, secret_len) == 0
 			       ? 0
 			       : NGTCP2_ERR_CALLBACK_FAILURE;
 	return ngtcp2_crypto_update_key_cb(nc, rx_secret, tx_secret, rx, rx_iv, tx, tx_iv, rx_secret_now,

@@ -18,10 +18,10 @@ struct sl_protect {
 	IMB_MGR *mgr;
 };
 
-// A key for packets, and one for their headers. ngtcp2 keeps a pointer for each; ours is told from GnuTLS' by its
-// lowest bit, which is 0 in every pointer to allocated memory.
+// A key for packets, and one for their headers. ngtcp2 keeps a pointer for each; ours is told from GnuTLS' by
+// its lowest bit, which is 0 in every pointer to allocated memory.
 struct packet_key {
-	_Alignas(64) struct gcm_key_data gcm; // the library's header says so to Intel's own makefiles alone
+	_Alignas(64) struct gcm_key_data gcm; // its header says so to Intel's own makefiles alone
 	const IMB_MGR *mgr;
 };
 
@@ -45,10 +45,16 @@ static void *own_key(void *handle)
 	return ((uintptr_t)handle & 1) != 0 ? (void *)((uintptr_t)handle & ~(uintptr_t)1) : NULL;
 }
 
-static void wipe_free(void *key, size_t size)
+// False: the key is not ours.
+static bool wipe_own(void *handle, size_t size)
 {
+	void *key = own_key(handle);
+
+	if (key == NULL)
+		return false;
 	gnutls_memset(key, 0, size);
 	free(key);
+	return true;
 }
 
 static size_t round_up(size_t size, size_t to)
@@ -93,8 +99,8 @@ struct sl_protect *sl_protect_new(void)
 		IMB_ARCH arch = IMB_ARCH_NONE;
 		init_mb_mgr_auto(protect->mgr, &arch);
 		uint64_t features = protect->mgr->features;
-		// Without AES instructions the library would emulate them, slowly, and open to whoever measures time;
-		// without others that it needs it chooses no code at all.
+		// Without AES instructions the library would emulate them, slowly, and open to whoever
+		// measures time; without others that it needs it chooses no code at all.
 		if (arch >= IMB_ARCH_SSE && (features & IMB_FEATURE_AESNI) != 0 &&
 		    (features & tested) != IMB_FEATURE_SELF_TEST)
 			return protect;
@@ -116,15 +122,12 @@ void sl_protect_free(struct sl_protect *protect)
 static bool expand(const uint8_t *secret, size_t secret_len, const char *label, uint8_t *out, size_t out_len)
 {
 	const gnutls_datum_t key = {(unsigned char *)(uintptr_t)secret, (unsigned)secret_len};
-	uint8_t info[64], *at = info;
+	uint8_t info[64] = {0, (uint8_t)out_len};
 	int len = snprintf((char *)info + 3, sizeof(info) - 3, "tls13 %s", label);
 
-	*at++ = 0;
-	*at++ = (uint8_t)out_len;
-	*at++ = (uint8_t)len;
-	at += len;
-	*at++ = 0;
-	const gnutls_datum_t whole = {info, (unsigned)(at - info)};
+	info[2] = (uint8_t)len;
+	// The length of the context, 0, is what ends the string.
+	const gnutls_datum_t whole = {info, 3 + (unsigned)len + 1};
 	return gnutls_hkdf_expand(GNUTLS_MAC_SHA256, &key, &whole, out, out_len) == 0;
 }
 
@@ -234,7 +237,8 @@ int sl_protect_hp_mask_cb(uint8_t *dest, const ngtcp2_crypto_cipher *hp, const n
 
 	if (key == NULL)
 		return ngtcp2_crypto_hp_mask_cb(dest, hp, ctx, sample);
-	// A block of zeros in CFB is the encrypted IV: the one block of ECB that RFC 9001 section 5.4.3 asks for.
+	// A block of zeros in CFB is the encrypted IV: the one block of ECB that RFC 9001 section 5.4.3 asks
+	// for.
 	IMB_AES128_CFB_ONE(key->mgr, block, zeros, sample, key->rounds, BLOCK_LEN);
 	memcpy(dest, block, MASK_LEN);
 	return 0;
@@ -242,22 +246,14 @@ int sl_protect_hp_mask_cb(uint8_t *dest, const ngtcp2_crypto_cipher *hp, const n
 
 void sl_protect_delete_aead_cb(ngtcp2_conn *nc, ngtcp2_crypto_aead_ctx *ctx, void *user_data)
 {
-	struct packet_key *key = own_key(ctx->native_handle);
-
-	if (key == NULL)
+	if (!wipe_own(ctx->native_handle, sizeof(struct packet_key)))
 		ngtcp2_crypto_delete_crypto_aead_ctx_cb(nc, ctx, user_data);
-	else
-		wipe_free(key, sizeof(*key));
 	ctx->native_handle = NULL;
 }
 
 void sl_protect_delete_cipher_cb(ngtcp2_conn *nc, ngtcp2_crypto_cipher_ctx *ctx, void *user_data)
 {
-	struct header_key *key = own_key(ctx->native_handle);
-
-	if (key == NULL)
+	if (!wipe_own(ctx->native_handle, sizeof(struct header_key)))
 		ngtcp2_crypto_delete_crypto_cipher_ctx_cb(nc, ctx, user_data);
-	else
-		wipe_free(key, sizeof(*key));
 	ctx->native_handle = NULL;
 }

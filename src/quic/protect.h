@@ -1,9 +1,9 @@
-// Packet protection with AES-128-GCM (RFC 9001 section 5) by intel-ipsec-mb, which uses the CPU's AES instructions, vector AES
-// where it has that: three times as fast then as GnuTLS, which has no such code, where that is a fifth of a relay's work. Private to src/quic.
+// Packet protection with AES-128-GCM (RFC 9001 section 5) by intel-ipsec-mb: with a CPU's vector AES, for
+// which GnuTLS has no code, three times as fast, and it is a fifth of a relay's work. Private to src/quic.
 //
-// GnuTLS does the handshake and protects its packets; with 1-RTT come keys of our own. All else stays with ngtcp2's
-// helper for GnuTLS: other ciphers, CPUs without AES instructions, builds without the library. The callbacks tell
-// the two kinds of key apart by themselves, so one table of callbacks serves all connections.
+// GnuTLS does the handshake and protects its packets; with 1-RTT come keys of our own. All else stays with
+// ngtcp2's helper for GnuTLS: other ciphers, CPUs without AES instructions, builds without the library. The
+// callbacks tell the two kinds of key apart by themselves, so one table of callbacks serves all connections.
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -16,16 +16,16 @@ struct sl_protect; // the library's state: read only once it is made, and shared
 
 #ifdef HAVE_IPSEC_MB
 
-// NULL: not on this CPU, not in this build, or out of memory; then GnuTLS does it. The caller owns it and keeps it
-// longer than any key made with it.
+// NULL: not on this CPU, not in this build, or out of memory; then GnuTLS does it. The caller owns it and
+// keeps it longer than any key made with it.
 struct sl_protect *sl_protect_new(void);
 void sl_protect_free(struct sl_protect *protect);
 
 // Can it protect this connection? False for NULL. To ask when TLS has chosen the cipher.
 bool sl_protect_can(const struct sl_protect *protect, ngtcp2_conn *nc, gnutls_session_t session);
 
-// Installs the 1-RTT key of one direction, from TLS's secret for it (RFC 9001 section 5.1). Returns 0, or -1: the
-// connection cannot go on.
+// Installs the 1-RTT key of one direction, from TLS's secret for it (RFC 9001 section 5.1). Returns 0, or -1:
+// the connection cannot go on.
 int sl_protect_install(const struct sl_protect *protect, ngtcp2_conn *nc, bool receive, const uint8_t *secret,
 		       size_t secret_len);
 

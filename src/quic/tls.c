@@ -226,30 +226,33 @@ struct sl_tls *sl_tls_client_new(const char *ca_file, struct sl_error *error)
 	return tls;
 }
 
-// GnuTLS has the secrets of a level. Instead of the function that the helper sets, which does this for all levels.
+static int install_key(const struct sl_conn *conn, ngtcp2_encryption_level level, bool receive,
+		       const void *secret, size_t len)
+{
+	const struct sl_protect *protect = conn->tls->protect;
+
+	if (secret == NULL)
+		return 0;
+	if (level == NGTCP2_ENCRYPTION_LEVEL_1RTT && sl_protect_can(protect, conn->nc, conn->session))
+		return sl_protect_install(protect, conn->nc, receive, secret, len);
+	return receive ? ngtcp2_crypto_derive_and_install_rx_key(conn->nc, NULL, NULL, NULL, level, secret,
+								 len)
+		       : ngtcp2_crypto_derive_and_install_tx_key(conn->nc, NULL, NULL, NULL, level, secret,
+								 len);
+}
+
+// GnuTLS has the secrets of a level. Instead of the function that the helper sets.
 static int on_secret(gnutls_session_t session, gnutls_record_encryption_level_t gnutls_level,
 		     const void *rx_secret, const void *tx_secret, size_t len)
 {
 	ngtcp2_crypto_conn_ref *ref = gnutls_session_get_ptr(session);
-	const struct sl_conn *conn = ref->user_data;
 	ngtcp2_encryption_level level =
 		ngtcp2_crypto_gnutls_from_gnutls_record_encryption_level(gnutls_level);
-	int rv = 0;
 
-	if (level == NGTCP2_ENCRYPTION_LEVEL_1RTT && sl_protect_can(conn->tls->protect, conn->nc, session)) {
-		if (rx_secret != NULL)
-			rv = sl_protect_install(conn->tls->protect, conn->nc, true, rx_secret, len);
-		if (rv == 0 && tx_secret != NULL)
-			rv = sl_protect_install(conn->tls->protect, conn->nc, false, tx_secret, len);
-		return rv;
-	}
-	if (rx_secret != NULL)
-		rv = ngtcp2_crypto_derive_and_install_rx_key(conn->nc, NULL, NULL, NULL, level, rx_secret,
-							     len);
-	if (rv == 0 && tx_secret != NULL)
-		rv = ngtcp2_crypto_derive_and_install_tx_key(conn->nc, NULL, NULL, NULL, level, tx_secret,
-							     len);
-	return rv;
+	return install_key(ref->user_data, level, true, rx_secret, len) == 0 &&
+			       install_key(ref->user_data, level, false, tx_secret, len) == 0
+		       ? 0
+		       : -1;
 }
 
 int sl_tls_session(struct sl_tls *tls, ngtcp2_crypto_conn_ref *ref, const char *server_name,

@@ -41,13 +41,14 @@ static void handle_expiry(struct sl_conn *conn)
 // A batch of packets is acknowledged at once, a few together a moment later, and a lone packet is not: the
 // answer that it will often cause carries the acknowledgement, and if there is none, it goes out alone,
 // earlier than max_ack_delay (RFC 9000 section 13.2.1). So a ping costs each hop one packet in each
-// direction, and not two. On a longer path the machines' time is not what a ping consists of, and BBR, whose
-// measure of the path acknowledgements are, would find a smaller rate than is used and hold frames back. While a connection is young, ngtcp2 has things of its own to say: path-MTU probes,
-// connection ids.
+// direction, and not two. On a longer path the machines' time is not what a ping consists of, and BBR, which
+// measures the path by acknowledgements, would find a smaller rate than is used and hold frames back. While a
+// connection is young, ngtcp2 has things of its own to say: path-MTU probes, connection ids.
 static bool may_wait(const struct sl_conn *conn)
 {
-	return conn->short_path && !conn->write_wanted && conn->reads < ACK_READS && sl_egress_empty(&conn->egress) &&
-	       !sl_stream_ready(conn) && conn->acked == conn->written && !sl_conn_young(conn);
+	return conn->short_path && !conn->write_wanted && conn->reads < ACK_READS &&
+	       sl_egress_empty(&conn->egress) && !sl_stream_ready(conn) && conn->acked == conn->written &&
+	       !sl_conn_young(conn);
 }
 
 // Nothing is written now. ngtcp2's own timer for acknowledgements is an eighth of a round trip: right for a

@@ -9,14 +9,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/time.h"
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)(sl_clock_ns(CLOCK_MONOTONIC) / SL_NS_PER_MS);
 }
 
 // `SOFTLAN1 verb argument…\n`. The grammar has no quotes: an argument is one word.

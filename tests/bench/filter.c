@@ -6,7 +6,6 @@
 // predictor does not learn one; like frames that were just decrypted, they are in the cache. With
 // --max, the exit status is 1 when ordinary IPv4 or IPv6 UDP costs more.
 #include <getopt.h>
-#include <time.h>
 
 #include "../unit/frame_text.h"
 #include "common/time.h"
@@ -178,14 +177,6 @@ static unsigned run_repeats(struct bench *bench, const struct class *class)
 	return sum;
 }
 
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static int compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -208,9 +199,9 @@ static struct result measure(struct bench *bench, const struct class *class,
 
 		for (size_t i = 0; i < PICKS; i++)
 			bench->picks[i] = (uint16_t)(next_random(&bench->random) % FRAMES);
-		begin_ns = clock_ns();
+		begin_ns = sl_clock_ns(CLOCK_MONOTONIC);
 		sink = sink + run(bench, class);
-		ns[round] = (double)(clock_ns() - begin_ns) / PICKS;
+		ns[round] = (double)(sl_clock_ns(CLOCK_MONOTONIC) - begin_ns) / PICKS;
 	}
 	qsort(ns, ROUNDS, sizeof(ns[0]), compare);
 	return (struct result){ns[ROUNDS / 2], ns[0], ns[ROUNDS * 99 / 100]};

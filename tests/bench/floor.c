@@ -61,14 +61,6 @@ struct io {
 	double send_ns, receive_ns; // per packet
 };
 
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static void keep_best(double *best, uint64_t ns, size_t count)
 {
 	double one = (double)ns / (double)count;
@@ -135,12 +127,12 @@ static double measure(struct crypto *crypto, int (*run)(struct crypto *crypto, s
 	if (seal(crypto, size) != 0)
 		return -1;
 	for (unsigned round = 0; round < rounds; round++) {
-		uint64_t begin_ns = clock_ns();
+		uint64_t begin_ns = sl_clock_ns(CLOCK_MONOTONIC);
 
 		for (unsigned i = 0; i < OPERATIONS; i++)
 			if (run(crypto, size) != 0)
 				return -1;
-		keep_best(&best, clock_ns() - begin_ns, OPERATIONS);
+		keep_best(&best, sl_clock_ns(CLOCK_MONOTONIC) - begin_ns, OPERATIONS);
 	}
 	return best;
 }
@@ -230,14 +222,14 @@ static bool io_measure(struct io *io, size_t size, unsigned rounds)
 	io->send_ns = io->receive_ns = 0;
 	packets = TRAINS * io->segments;
 	for (unsigned round = 0; round < rounds * REPEAT; round++) {
-		uint64_t begin_ns = clock_ns(), sent_ns;
+		uint64_t begin_ns = sl_clock_ns(CLOCK_MONOTONIC), sent_ns;
 
 		if (!send_trains(io))
 			return false;
-		sent_ns = clock_ns();
+		sent_ns = sl_clock_ns(CLOCK_MONOTONIC);
 		if (!receive_trains(io))
 			return false;
-		keep_best(&io->receive_ns, clock_ns() - sent_ns, packets);
+		keep_best(&io->receive_ns, sl_clock_ns(CLOCK_MONOTONIC) - sent_ns, packets);
 		keep_best(&io->send_ns, sent_ns - begin_ns, packets);
 	}
 	return true;

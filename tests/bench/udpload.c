@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/time.h"
@@ -49,14 +48,6 @@ static void on_term(int number)
 {
 	(void)number;
 	ending = 1;
-}
-
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 static void sleep_until(uint64_t when_ns)
@@ -113,7 +104,7 @@ static void send_some(struct sender *sender, uint64_t count)
 // Keeps the pace for so long; returns how long it took, in seconds.
 static double keep_pace(struct sender *sender, double rate, double seconds, uint64_t *skipped)
 {
-	const uint64_t begin_ns = clock_ns(), end_ns = begin_ns + (uint64_t)(seconds * 1e9);
+	const uint64_t begin_ns = sl_clock_ns(CLOCK_MONOTONIC), end_ns = begin_ns + (uint64_t)(seconds * 1e9);
 	const uint64_t burst_max = (uint64_t)(rate * LATE_NS / 1e9) + 1;
 	uint64_t next_ns = begin_ns, now_ns = begin_ns;
 
@@ -126,13 +117,13 @@ static double keep_pace(struct sender *sender, double rate, double seconds, uint
 			due = burst_max;
 		}
 		send_some(sender, due);
-		now_ns = clock_ns();
+		now_ns = sl_clock_ns(CLOCK_MONOTONIC);
 		next_ns += BURST_NS;
 		if (next_ns > now_ns)
 			sleep_until(next_ns);
 		else
 			next_ns = now_ns;
-		now_ns = clock_ns();
+		now_ns = sl_clock_ns(CLOCK_MONOTONIC);
 	}
 	return (double)(now_ns - begin_ns) / 1e9;
 }
@@ -202,8 +193,8 @@ static void receive_all(int fd, struct batch *batch, uint64_t id, struct count *
 		if (!ending)
 			continue;
 		if (end_ns == 0)
-			end_ns = clock_ns() + DRAIN_NS;
-		if ((got < 0 && errno != EINTR) || clock_ns() > end_ns)
+			end_ns = sl_clock_ns(CLOCK_MONOTONIC) + DRAIN_NS;
+		if ((got < 0 && errno != EINTR) || sl_clock_ns(CLOCK_MONOTONIC) > end_ns)
 			return;
 	}
 }

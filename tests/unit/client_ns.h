@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/time.h"
@@ -60,14 +59,6 @@ __attribute__((format(printf, 3, 4), unused)) static const char *sh_out(char *ou
 	return out;
 }
 
-__attribute__((unused)) static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * SL_NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 static void ns_log(void *arg, enum sl_log_level level, const char *line)
 {
 	struct ns *ns = arg;
@@ -87,7 +78,7 @@ static void ns_stop(void *arg)
 // Runs the loop for so long, or until somebody stops it.
 __attribute__((unused)) static void ns_run(struct ns *ns, unsigned ms)
 {
-	ns->env->ops->timer_set(ns->timer, clock_ns() + ms * SL_NS_PER_MS);
+	ns->env->ops->timer_set(ns->timer, sl_clock_ns(CLOCK_MONOTONIC) + ms * SL_NS_PER_MS);
 	assert_int_equal(sl_loop_run(ns->loop), SL_OK);
 	ns->env->ops->timer_set(ns->timer, SL_TIME_NEVER);
 }

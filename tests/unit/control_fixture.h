@@ -117,10 +117,7 @@ static inline int teardown(void **state)
 
 static inline void run_ms(struct fixture *f, unsigned ms)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	uint64_t now_ns = (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
-	f->env->ops->timer_set(f->timer, now_ns + ms * SL_NS_PER_MS);
+	f->env->ops->timer_set(f->timer, sl_clock_ns(CLOCK_MONOTONIC) + ms * SL_NS_PER_MS);
 	assert_int_equal(sl_loop_run(f->loop), SL_OK);
 }
 

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -70,16 +69,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static void run_ms(struct fixture *f, unsigned ms)
 {
-	f->env->ops->timer_set(f->timer, clock_ns() + ms * SL_NS_PER_MS);
+	f->env->ops->timer_set(f->timer, sl_clock_ns(CLOCK_MONOTONIC) + ms * SL_NS_PER_MS);
 	assert_int_equal(sl_loop_run(f->loop), SL_OK);
 }
 
@@ -117,11 +109,11 @@ static void test_OPS_2_reloading(void **state)
 	assert_string_equal(heard(f), "");
 	sl_notify_ready(notify);
 	heard(f);
-	uint64_t before = clock_ns() / SL_NS_PER_US;
+	uint64_t before = sl_clock_ns(CLOCK_MONOTONIC) / SL_NS_PER_US;
 	sl_notify_reloading(notify);
 	unsigned long long usec = 0;
 	assert_int_equal(sscanf(heard(f), "RELOADING=1\nMONOTONIC_USEC=%llu", &usec), 1);
-	assert_true(usec >= before && usec <= clock_ns() / SL_NS_PER_US);
+	assert_true(usec >= before && usec <= sl_clock_ns(CLOCK_MONOTONIC) / SL_NS_PER_US);
 	sl_notify_reloaded(notify);
 	assert_string_equal(heard(f), "READY=1");
 	sl_notify_free(notify);

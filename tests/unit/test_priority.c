@@ -1,5 +1,5 @@
-// What the daemons ask of the system's scheduler: real time for as long as they need little, and never for long. By
-// the real kernel, which this takes privileges for.
+// What the daemons ask of the system's scheduler: real time for as long as they need little, and never for
+// long. By the real kernel, which this takes privileges for.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/priority.h"
@@ -25,22 +24,14 @@ struct world {
 	uint64_t spin_ns, rest_ns; // how long it works, and then does nothing
 };
 
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static void on_work(void *arg)
 {
 	struct world *w = arg;
-	uint64_t begin = clock_ns();
+	uint64_t begin = sl_clock_ns(CLOCK_MONOTONIC);
 
-	while (clock_ns() - begin < w->spin_ns)
+	while (sl_clock_ns(CLOCK_MONOTONIC) - begin < w->spin_ns)
 		;
-	w->env->ops->timer_set(w->work, clock_ns() + w->rest_ns);
+	w->env->ops->timer_set(w->work, sl_clock_ns(CLOCK_MONOTONIC) + w->rest_ns);
 }
 
 static void on_end(void *arg)
@@ -55,8 +46,8 @@ static void run(struct world *w, uint64_t ms, uint64_t spin_us, uint64_t rest_us
 {
 	w->spin_ns = spin_us * SL_NS_PER_US;
 	w->rest_ns = rest_us * SL_NS_PER_US;
-	w->env->ops->timer_set(w->work, clock_ns());
-	w->env->ops->timer_set(w->end, clock_ns() + ms * SL_NS_PER_MS);
+	w->env->ops->timer_set(w->work, sl_clock_ns(CLOCK_MONOTONIC));
+	w->env->ops->timer_set(w->end, sl_clock_ns(CLOCK_MONOTONIC) + ms * SL_NS_PER_MS);
 	sl_loop_run(w->loop);
 }
 

@@ -1,5 +1,5 @@
-// Parts that the relay must not trust: malformed, left over, flooded, and with something forbidden in two of them
-// (RELAY-9, RELAY-10, RELAY-11, RELAY-13).
+// Parts that the relay must not trust: malformed, left over, flooded, and with something forbidden in two of
+// them (RELAY-9, RELAY-10, RELAY-11, RELAY-13).
 #include "relay_split.h"
 
 #include "bad_frames.h"

@@ -3,6 +3,8 @@
 A system is made for one party, which ends all it starts. It has start(), which returns the process whose CPU time is
 the relay's (or None), options() for the report, and the name of the player's `interface`."""
 
+import os
+
 from party import daemons, standard, topology
 
 from . import wire
@@ -31,7 +33,7 @@ class Softlan:
         status = self.client.status()
         return {"version": status["version"], "cipher": status["cipher"], "mtu": self.party.c1.mtu(self.interface),
                 "settings": "all by default" if self.offload else "offload = false, all else by default",
-                "scheduling": "SCHED_RR by itself while below 0.9 of a CPU"}
+                "scheduling": "SCHED_RR" if os.sched_getscheduler(self.client.process.pid) == os.SCHED_RR else "fair"}
 
 
 class Vxlan:

@@ -17,7 +17,7 @@ def straighten(space, interface, lan=False):
 
 
 def make_wires(party, merge=False):
-    """`merge`: receivers merge what belongs together (GRO), as network cards' drivers do and veths do not by default."""
+    """`merge`: receivers merge what belongs together (GRO), as network cards' drivers do, and veths not by default."""
     for role, space in party.spaces.items():
         for link in space.ip_json("link show type veth"):
             straighten(space, link["ifname"], link["ifname"] in LAN_PORTS.get(role, ()))
