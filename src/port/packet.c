@@ -109,6 +109,7 @@ static void packet_close(struct sl_port *port)
 	sl_io_free(packet->io);
 	if (packet->watch != NULL)
 		packet->env->ops->timer_free(packet->watch);
+	packet_ring_close(packet);
 	if (packet->fd >= 0)
 		close(packet->fd); // ends the promiscuous mode too
 	free(packet);
@@ -163,8 +164,8 @@ static int socket_open(struct packet *packet, struct sl_error *error)
 	// repaired.
 	if (setsockopt(packet->fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) != 0)
 		return fail(packet, error, "PACKET_VNET_HDR");
-	if (setsockopt(packet->fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) != 0)
-		return fail(packet, error, "PACKET_AUXDATA");
+	if (packet_ring_open(packet) != 0)
+		return fail(packet, error, "setting up a receive ring");
 	// Older kernels: packet_rx.c looks at each frame's sll_pkttype as well.
 	(void)setsockopt(packet->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
 	big_buffers(packet->fd);
@@ -198,7 +199,6 @@ int sl_packet_open(struct sl_loop *loop, const char *interface, bool offload,
 	packet->fd = -1;
 	memcpy(packet->interface, interface, strlen(interface));
 	sl_frames_init(&packet->frames, &packet->handler, &packet->stats);
-	packet_rx_init(packet);
 	packet_tx_init(packet, offload);
 
 	rc = socket_open(packet, error);

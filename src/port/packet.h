@@ -1,5 +1,5 @@
-// The gateway's port: AF_PACKET on a wired interface, promiscuous, with PACKET_VNET_HDR, own
-// outgoing frames ignored, the VLAN tag taken from the auxiliary data (packet(7)).
+// The gateway's port: AF_PACKET on a wired interface, promiscuous, with PACKET_VNET_HDR and a receive ring,
+// own outgoing frames ignored, the VLAN tag taken from the ring's header (packet(7)).
 #pragma once
 
 #include <stdbool.h>

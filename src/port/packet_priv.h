@@ -1,4 +1,4 @@
-// What packet.c (opening, watching), packet_rx.c and packet_tx.c share.
+// What packet.c (opening, watching), packet_ring.c, packet_rx.c and packet_tx.c share.
 #pragma once
 
 #include <linux/if_packet.h>
@@ -14,27 +14,20 @@
 
 #define SCOPE "port" // in the log
 
-// One read takes a whole super-frame: 64 KiB of IP packet, an Ethernet header, two tags.
+// The ring that the kernel writes frames into: slots for frames of the usual size. Longer ones wait in the
+// socket's queue, and take one call each.
+#define PACKET_SLOT 2048
+#define PACKET_SLOTS 2048
+#define PACKET_BLOCK 65536 // slots are allocated in pieces of this size
+// A frame from the queue: 64 KiB of IP packet, an Ethernet header, two tags. Before it, room to move the MAC
+// addresses back when a VLAN tag is put in.
 #define PACKET_FRAME_MAX (65536 + 14 + 8)
-// Before the bytes of a read: room to move the MAC addresses back when a VLAN tag is put in.
 #define PACKET_HEADROOM 16
-// A wake-up begins with few slots, each of which may bring a super-frame of 45 frames. Where only single
-// frames come, it goes on with all of them. (Slots are long, but what is not used costs no memory.)
-#define PACKET_RX_FEW 8
-#define PACKET_RX_BATCH 64
-#define PACKET_RX_SINGLE 2048 // bytes: longer is a super-frame
-#define PACKET_RX_ROUNDS 5
-// Bytes read in one wake-up: more would only overflow the tunnel's egress queue.
+// Read in one wake-up: more bytes would only overflow the tunnel's egress queue.
 #define PACKET_RX_BYTES (96 * 1024)
+#define PACKET_RX_FRAMES 320
 #define PACKET_TX_BATCH 64
 #define PACKET_TX_ARENA (256 * 1024)
-
-struct packet_rx_slot {
-	uint8_t bytes[PACKET_HEADROOM + SL_VNET_HEADER + PACKET_FRAME_MAX];
-	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct tpacket_auxdata)) + 64];
-	struct sockaddr_ll from;
-	struct iovec iov;
-};
 
 struct packet {
 	struct sl_port port; // first
@@ -50,8 +43,9 @@ struct packet {
 	struct sl_log_limit warn_cut, warn_refused, warn_read;
 
 	struct sl_frames frames;
-	struct packet_rx_slot rx[PACKET_RX_BATCH];
-	struct mmsghdr rx_msgs[PACKET_RX_BATCH];
+	uint8_t *ring;      // PACKET_SLOTS slots, shared with the kernel
+	unsigned ring_next; // the slot that the kernel fills next, as far as we have read
+	uint8_t rx_long[PACKET_HEADROOM + SL_VNET_HEADER + PACKET_FRAME_MAX]; // a frame from the queue
 
 	uint8_t arena[PACKET_TX_ARENA];
 	size_t arena_used;
@@ -67,7 +61,13 @@ struct packet {
 void packet_down(struct packet *packet);
 void packet_gone(struct packet *packet);
 
-void packet_rx_init(struct packet *packet);
+// Before the socket is bound. 0, or -1 with errno set.
+int packet_ring_open(struct packet *packet);
+void packet_ring_close(struct packet *packet);
+// The next slot with a frame, ours until it is popped; NULL: none yet.
+struct tpacket2_hdr *packet_ring_head(const struct packet *packet);
+void packet_ring_pop(struct packet *packet, struct tpacket2_hdr *slot);
+
 void packet_rx_ready(void *arg, unsigned ready); // sl_io_fn
 
 void packet_tx_init(struct packet *packet, bool offload);
