@@ -19,10 +19,8 @@
 #define PACKET_SLOT 2048
 #define PACKET_SLOTS 2048
 #define PACKET_BLOCK 65536 // slots are allocated in pieces of this size
-// A frame from the queue: 64 KiB of IP packet, an Ethernet header, two tags. Before it, room to move the MAC
-// addresses back when a VLAN tag is put in.
+// A frame from the queue: 64 KiB of IP packet, an Ethernet header, two tags.
 #define PACKET_FRAME_MAX (65536 + 14 + 8)
-#define PACKET_HEADROOM 16
 // Read in one wake-up: more bytes would only overflow the tunnel's egress queue.
 #define PACKET_RX_BYTES (96 * 1024)
 #define PACKET_RX_FRAMES 320
@@ -45,7 +43,7 @@ struct packet {
 	struct sl_frames frames;
 	uint8_t *ring;      // PACKET_SLOTS slots, shared with the kernel
 	unsigned ring_next; // the slot that the kernel fills next, as far as we have read
-	uint8_t rx_long[PACKET_HEADROOM + SL_VNET_HEADER + PACKET_FRAME_MAX]; // a frame from the queue
+	uint8_t rx_long[SL_VNET_HEADER + PACKET_FRAME_MAX]; // a frame from the queue
 
 	uint8_t arena[PACKET_TX_ARENA];
 	size_t arena_used;

@@ -12,8 +12,8 @@
 #define FROM_AT                                                                                              \
 	((sizeof(struct tpacket2_hdr) + TPACKET_ALIGNMENT - 1) / TPACKET_ALIGNMENT * TPACKET_ALIGNMENT)
 
-// The kernel keeps the outer tag beside the frame; the wire had it after the two addresses. There are TAG_LEN
-// bytes to spare before the frame. Returns the frame's new start.
+// The kernel keeps the outer tag beside the frame; the wire had it after the two addresses. It takes the
+// last bytes of the vnet header, which has been read. Returns the frame's new start.
 static uint8_t *insert_tag(uint8_t *frame, const struct tpacket2_hdr *slot)
 {
 	uint16_t tpid = SL_ETHERTYPE_VLAN;
@@ -32,12 +32,22 @@ static void give_malformed(struct packet *packet, const uint8_t *frame, size_t l
 	packet->handler.malformed(packet->handler.arg, frame, len);
 }
 
+// Only before Linux 4.20, which knows PACKET_IGNORE_OUTGOING.
+static bool is_own(const struct tpacket2_hdr *slot)
+{
+	const struct sockaddr_ll *from = (const void *)((const uint8_t *)slot + FROM_AT);
+
+	return from->sll_pkttype == PACKET_OUTGOING;
+}
+
 // `frame`: the captured bytes, its vnet header right before them.
 static void give(struct packet *packet, const struct tpacket2_hdr *slot, uint8_t *frame, size_t len)
 {
 	struct sl_vnet vnet = {0};
 	bool readable = sl_vnet_decode(frame - SL_VNET_HEADER, SL_VNET_HEADER, &vnet) == SL_OK;
 
+	if (is_own(slot))
+		return;
 	if ((slot->tp_status & TP_STATUS_VLAN_VALID) != 0 && len >= 2 * SL_MAC_LEN) {
 		frame = insert_tag(frame, slot);
 		len += TAG_LEN;
@@ -73,13 +83,13 @@ static void warn_unread(struct packet *packet, int why)
 // The slot's frame is longer than a slot and waits, whole, at the head of the socket's queue.
 static void take_long(struct packet *packet, const struct tpacket2_hdr *slot)
 {
-	uint8_t *start = packet->rx_long + PACKET_HEADROOM, *frame = start + SL_VNET_HEADER;
-	size_t room = sizeof(packet->rx_long) - PACKET_HEADROOM;
+	uint8_t *frame = packet->rx_long + SL_VNET_HEADER;
+	const size_t room = sizeof(packet->rx_long);
 	ssize_t got;
 
 	do
 		// MSG_TRUNC: the result is the true length, even if it did not fit.
-		got = recv(packet->fd, start, room, MSG_DONTWAIT | MSG_TRUNC);
+		got = recv(packet->fd, packet->rx_long, room, MSG_DONTWAIT | MSG_TRUNC);
 	while (got < 0 && errno == EINTR);
 	if (got < (ssize_t)SL_VNET_HEADER) {
 		// EINVAL: the kernel can't describe the frame in a vnet header, and threw it away.
@@ -96,12 +106,8 @@ static void take_long(struct packet *packet, const struct tpacket2_hdr *slot)
 
 static void take(struct packet *packet, struct tpacket2_hdr *slot)
 {
-	const struct sockaddr_ll *from = (const void *)((const uint8_t *)slot + FROM_AT);
-
 	if ((slot->tp_status & TP_STATUS_COPY) != 0)
 		take_long(packet, slot);
-	else if (from->sll_pkttype == PACKET_OUTGOING)
-		return;
 	else if (slot->tp_snaplen < slot->tp_len)
 		packet->stats.rx_kernel_drops++; // too long for a slot, and the queue was full
 	else
