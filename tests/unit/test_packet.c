@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "packet_fixture.h"
+#include "port/packet_priv.h"
 
 // --- traffic -----------------------------------------------------------------------------------
 
@@ -53,7 +54,6 @@ static int tcp_source(void *arg) // in the LAN's
 	struct sockaddr_in6 addr;
 	socklen_t len;
 	static uint8_t bytes[TRANSFER];
-	const unsigned wire = 125000000; // bytes/s: a gigabit; a veth by itself is as fast as the CPU
 	size_t done = 0;
 	int fd = -1;
 
@@ -67,7 +67,6 @@ static int tcp_source(void *arg) // in the LAN's
 		fd = -1;
 		usleep(10000);
 	}
-	setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &wire, sizeof(wire));
 	while (fd >= 0 && done < TRANSFER) {
 		ssize_t put = write(fd, bytes + done, TRANSFER - done);
 
@@ -397,11 +396,16 @@ static void gw_2_without_offloads_anywhere_all_is_given(void **state)
 	assert_true(veth_run("ethtool -K gw0 gro off lro off tso off gso off tx off >/dev/null 2>&1; true"));
 	assert_true(veth_run_lan(f->veth, "ethtool -K lan0 tso off gso off tx off >/dev/null 2>&1; true"));
 	open_port(f);
-	transfer(f, "10.77.0.1");
-	assert_int_equal(f->wrong, 0);
-	assert_int_equal(f->malformed, 0);
-	assert_int_equal(stats_of(f).rx_kernel_drops, 0);
-	assert_int_equal(f->seen_count, TRANSFER);
+	for (unsigned i = 0; i < 3; i++) { // once through the ring, and on
+		f->seen_count = 0;
+		memset(f->seen, 0, TRANSFER);
+		transfer(f, "10.77.0.1");
+		assert_int_equal(f->wrong, 0);
+		assert_int_equal(f->malformed, 0);
+		assert_int_equal(stats_of(f).rx_kernel_drops, 0);
+		assert_int_equal(f->seen_count, TRANSFER);
+	}
+	assert_true(f->frames > PACKET_SLOTS);
 }
 
 static void gw_2_a_link_that_goes_down_comes_back(void **state)
