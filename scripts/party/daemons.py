@@ -104,6 +104,7 @@ class Daemon:
         self.notes = []
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(path)
+        os.chmod(path, 0o666)  # the daemon may have another user by then
         # Read at all times, as systemd does: a full socket would hold the daemon up.
         threading.Thread(target=_read_notes, args=(self.notify, self.notes), daemon=True).start()
         with open(self.log_path, "ab") as log:

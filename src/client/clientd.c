@@ -1,5 +1,6 @@
 #include "client/clientd.h"
 
+#include <linux/capability.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,9 +211,11 @@ static void apply_rules(struct sl_client *client, const struct sl_client_config 
 	sl_endpoint_warn_relaxed(client->runtime->log, "client", relaxed);
 }
 
-static void client_reload(void *state, const void *config)
+static int client_reload(void *state, const void *config, struct sl_error *error)
 {
+	(void)error;
 	apply_rules(state, config);
+	return SL_OK;
 }
 
 static int client_start(struct sl_runtime *runtime, void **state, struct sl_error *error)
@@ -303,6 +306,8 @@ int sl_client_main(int argc, char **argv)
 		.log_frames_offset = offsetof(struct sl_client_config, endpoint.log_frames),
 		.control_socket_offset = offsetof(struct sl_client_config, endpoint.control_socket),
 		.control_group_offset = offsetof(struct sl_client_config, endpoint.control_group),
+		.user_offset = offsetof(struct sl_client_config, endpoint.user),
+		.capabilities = SL_CAPABILITY(CAP_NET_ADMIN),
 		.validate = sl_client_validate,
 		.start = client_start,
 		.stop = client_stop,

@@ -261,6 +261,12 @@ void sl_control_set_arg(struct sl_control *control, void *arg)
 		control->owner.arg = arg;
 }
 
+void sl_control_set_common(struct sl_control *control, const struct sl_control_verb *verbs, void *arg)
+{
+	control->owner.common = verbs;
+	control->owner.common_arg = arg;
+}
+
 bool sl_control_watched(void *arg)
 {
 	const struct sl_control *control = arg;

@@ -46,6 +46,9 @@ int sl_control_open(struct sl_loop *loop, const char *path, const char *group,
 		    struct sl_error *error);
 // Changes what `run` gets as its first argument.
 void sl_control_set_arg(struct sl_control *control, void *arg);
+// Verbs that every daemon has beside its own, run with `arg`. `verbs` ends with a NULL name and must outlive
+// the server.
+void sl_control_set_common(struct sl_control *control, const struct sl_control_verb *verbs, void *arg);
 // Is anybody watching? `control` is a struct sl_control, as struct sl_events wants it.
 bool sl_control_watched(void *control);
 // Gives an event to all who watch; takes it over. A reader that does not read loses events, and is told how

@@ -198,13 +198,24 @@ static bool may_change(const struct control_conn *conn)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
+static const struct sl_control_verb *find_verb(const struct sl_control_verb *verb, const char *name)
+{
+	while (verb && verb->name && strcmp(verb->name, name) != 0)
+		verb++;
+	return verb && verb->name ? verb : NULL;
+}
+
 static void conn_run(struct control_conn *conn, int argc, const char *const *argv)
 {
-	const struct sl_control_verb *verb = conn->owner->verbs;
+	const struct control_conn_owner *owner = conn->owner;
+	const struct sl_control_verb *verb = find_verb(owner->verbs, argv[0]);
+	void *arg = owner->arg;
 	struct sl_error error;
-	while (verb && verb->name && strcmp(verb->name, argv[0]) != 0)
-		verb++;
-	if (!verb || !verb->name) {
+	if (!verb) {
+		verb = find_verb(owner->common, argv[0]);
+		arg = owner->common_arg;
+	}
+	if (!verb) {
 		sl_fail(&error, SL_ERR_UNSUPPORTED, "this daemon has no verb \"%.40s\"", argv[0]);
 		conn_refuse(conn, "unsupported", error.text);
 		return;
@@ -216,7 +227,7 @@ static void conn_run(struct control_conn *conn, int argc, const char *const *arg
 		return;
 	}
 	struct sl_control_reply reply = {0};
-	verb->run(conn->owner->arg, argc, argv, &reply);
+	verb->run(arg, argc, argv, &reply);
 	if (reply.code) {
 		conn_refuse(conn, reply.code, reply.error.text);
 	} else if (verb->streams) {

@@ -10,6 +10,8 @@ struct control_conn_owner {
 	struct sl_loop *loop;
 	const struct sl_control_verb *verbs; // may be NULL
 	void *arg;
+	const struct sl_control_verb *common; // those that every daemon has; may be NULL
+	void *common_arg;
 	// The connection has ended; called from the loop, the owner frees it.
 	void (*ended)(struct control_conn_owner *owner, struct control_conn *conn);
 };

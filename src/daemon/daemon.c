@@ -6,88 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/cli.h"
-#include "daemon/priority.h"
-#include "obs/events.h"
+#include "daemon/frame.h"
 
 #define SCOPE "daemon"
 #define END_NS (1500 * SL_NS_PER_MS) // after TERM
-
-struct frame {
-	struct sl_runtime runtime;
-	const struct sl_daemon *daemon;
-	struct sl_log log;
-	struct cli cli;
-	char *file; // the configuration's path, whether it exists or not
-	void *config;
-	void *state;
-	struct sl_control *control;
-	struct sl_events events; // to those who watch at the control socket
-	struct sl_signal *term, *interrupt, *hup;
-	struct sl_timer *end_timer;
-	struct sl_priority priority;
-	bool stopping;
-};
-
-static const char *config_string(const void *config, size_t offset)
-{
-	return *(char *const *)((const char *)config + offset);
-}
-
-static void config_free(const struct sl_daemon *daemon, void *config)
-{
-	if (!config)
-		return;
-	sl_options_free(daemon->options, config);
-	free(config);
-}
-
-// Without -c the default file may be absent, when the command line has settings.
-static bool without_file(const struct frame *frame)
-{
-	return !frame->cli.config && frame->cli.setting_count > 0 && access(frame->file, F_OK) < 0 &&
-	       errno == ENOENT;
-}
-
-// Defaults, then the file, then the command line, then the checks across keys; --dump-config shows a
-// configuration that is not complete too.
-static int config_load(const struct frame *frame, void **out, struct sl_option_errors *errors)
-{
-	const struct sl_daemon *daemon = frame->daemon;
-	bool no_file = without_file(frame);
-	void *config = calloc(1, daemon->config_size);
-	if (!config || sl_options_defaults(daemon->options, config) != SL_OK)
-		goto nomem;
-	if (!no_file)
-		sl_options_load(daemon->options, config, frame->file, errors);
-	if (cli_apply(daemon, &frame->cli, config) != SL_OK)
-		goto nomem;
-	if (errors->count == 0 && daemon->validate && !frame->cli.dump)
-		daemon->validate(config, no_file ? "command line" : frame->file, errors);
-	if (errors->count > 0) {
-		config_free(daemon, config);
-		return SL_ERR_INVALID;
-	}
-	*out = config;
-	return SL_OK;
-nomem:
-	config_free(daemon, config);
-	sl_option_errors_add(errors, frame->file, 0, NULL, "expected memory to read it, found none left");
-	return SL_ERR_NOMEM;
-}
-
-static void log_apply(struct frame *frame, const void *config)
-{
-	const struct sl_daemon *daemon = frame->daemon;
-	enum sl_log_level level;
-	if (sl_log_level_parse(config_string(config, daemon->log_level_offset), &level))
-		frame->log.level = level;
-	frame->log.frames = *(const bool *)((const char *)config + daemon->log_frames_offset);
-	if (frame->cli.verbose >= 1)
-		frame->log.level = SL_LOG_DEBUG;
-	if (frame->cli.verbose >= 2)
-		frame->log.frames = true;
-}
 
 void sl_runtime_exit(struct sl_runtime *runtime, int code, const char *sentence)
 {
@@ -139,60 +61,36 @@ static void end_late(void *arg)
 	sl_runtime_exit(&frame->runtime, frame->runtime.exit_code, NULL);
 }
 
-// Logs the errors, and returns them, one line each.
-static json_t *tell_errors(struct frame *frame, char *text)
-{
-	json_t *lines = json_array();
-	char *save = NULL;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		sl_err(&frame->log, "config", "%s", line);
-		json_t *string = json_string(line);
-		json_array_append_new(lines, string ? string : json_string("(no UTF-8, see the log)"));
-	}
-	return lines;
-}
+// Where the daemon's files are by default; those elsewhere are the operator's.
+#ifndef SL_RUNDIR
+#define SL_RUNDIR "/run/softlan"
+#endif
+#ifndef SL_STATEDIR
+#define SL_STATEDIR "/var/lib/softlan"
+#endif
 
-static void reload_config(struct frame *frame)
+static int drop_privileges(struct frame *frame, struct sl_error *error)
 {
 	const struct sl_daemon *daemon = frame->daemon;
-	struct sl_option_errors errors = {0};
-	void *config = NULL, *old = frame->config;
-	if (config_load(frame, &config, &errors) != SL_OK) {
-		json_t *lines = errors.text ? tell_errors(frame, errors.text) : json_array();
-		sl_err(&frame->log, "config", "not reloaded, the old configuration stays (%zu errors)",
-		       errors.count);
-		sl_event_members(frame->runtime.env, "reloaded",
-				 json_pack("{s:b, s:o}", "ok", 0, "errors", lines));
-		goto out;
-	}
-	for (const struct sl_option *option = daemon->options; option->name; option++) {
-		if ((option->restart || !daemon->reload) && option->offset != daemon->log_level_offset &&
-		    option->offset != daemon->log_frames_offset && !sl_option_equal(option, old, config))
-			sl_warn(&frame->log, "config", "%s has changed and takes effect at the next start",
-				option->name);
-	}
-	log_apply(frame, config);
-	if (daemon->reload) {
-		frame->config = config;
-		frame->runtime.config = config;
-		daemon->reload(frame->state, config);
-		config = old;
-	}
-	sl_info(&frame->log, "config", "reloaded");
-	sl_event(frame->runtime.env, "reloaded", "{s:b}", "ok", 1);
-out:
-	config_free(daemon, config);
-	sl_option_errors_free(&errors);
-}
+	char run[sizeof(SL_RUNDIR) + 16], state[sizeof(SL_STATEDIR) + 16];
+	const struct sl_privileges wanted = {
+		.user = frame_string(frame->config, daemon->user_offset),
+		.group = frame_string(frame->config, daemon->control_group_offset),
+		.capabilities = daemon->capabilities,
+		.directory = {run, state},
+	};
+	int rc;
 
-static void reload(void *arg)
-{
-	struct frame *frame = arg;
-	if (frame->stopping)
-		return;
-	sl_notify_reloading(frame->runtime.notify);
-	reload_config(frame);
-	sl_notify_reloaded(frame->runtime.notify);
+	snprintf(run, sizeof(run), SL_RUNDIR "/%s", daemon->scope);
+	snprintf(state, sizeof(state), SL_STATEDIR "/%s", daemon->scope);
+	rc = sl_privileges_drop(&wanted, &frame->log, error);
+	if (rc == SL_OK && frame->runtime.config_file && access(frame->file, R_OK) != 0)
+		sl_warn(&frame->log, "config",
+			"%s cannot be read by the user that the daemon runs as (%s): a reload will be "
+			"refused; "
+			"chgrp it to that user's group and chmod it 640",
+			frame->file, strerror(errno));
+	return rc;
 }
 
 static int frame_start(struct frame *frame, struct sl_error *error)
@@ -205,29 +103,32 @@ static int frame_start(struct frame *frame, struct sl_error *error)
 		return SL_ERR_SYSTEM;
 	runtime->env = sl_loop_env(runtime->loop);
 	sl_priority_start(&frame->priority, runtime->loop);
+	int rc = drop_privileges(frame, error);
+	if (rc != SL_OK)
+		return rc;
 	runtime->started_ns = runtime->env->now_ns;
 	runtime->notify = sl_notify_new(runtime->env);
 	frame->end_timer = runtime->env->ops->timer_new(runtime->env, end_late, frame);
 	frame->term = sl_loop_signal(runtime->loop, SIGTERM, end_in_order, frame);
 	frame->interrupt = sl_loop_signal(runtime->loop, SIGINT, end_in_order, frame);
-	frame->hup = sl_loop_signal(runtime->loop, SIGHUP, reload, frame);
+	frame->hup = sl_loop_signal(runtime->loop, SIGHUP, frame_reload, frame);
 	if (!runtime->notify || !frame->end_timer || !frame->term || !frame->interrupt || !frame->hup)
 		return sl_fail(error, SL_ERR_NOMEM, "start failed: out of memory");
 
 	// Before `start`, so that a second daemon is refused before it touches anything. Nobody is
 	// answered before the loop runs.
-	const char *path = config_string(frame->config, daemon->control_socket_offset);
+	const char *path = frame_string(frame->config, daemon->control_socket_offset);
 	if (path[0]) {
-		const char *group = config_string(frame->config, daemon->control_group_offset);
-		int rc = sl_control_open(runtime->loop, path, group, daemon->verbs, NULL, &frame->control,
-					 error);
+		const char *group = frame_string(frame->config, daemon->control_group_offset);
+		rc = sl_control_open(runtime->loop, path, group, daemon->verbs, NULL, &frame->control, error);
 		if (rc != SL_OK)
 			return rc == SL_ERR_INVALID ? rc : SL_ERR_SYSTEM;
+		sl_control_set_common(frame->control, frame_verbs, frame);
 		frame->events = (struct sl_events){
 			.watched = sl_control_watched, .emit = sl_control_publish, .arg = frame->control};
 		runtime->env->events = &frame->events;
 	}
-	int rc = daemon->start(runtime, &frame->state, error);
+	rc = daemon->start(runtime, &frame->state, error);
 	sl_control_set_arg(frame->control, frame->state);
 	return rc;
 }
@@ -247,7 +148,9 @@ static void frame_fini(struct frame *frame)
 		sl_notify_free(runtime->notify);
 		sl_loop_free(runtime->loop);
 	}
-	config_free(frame->daemon, frame->config);
+	if (frame->config != frame->started)
+		frame_config_free(frame->daemon, frame->config);
+	frame_config_free(frame->daemon, frame->started);
 	free(frame->file);
 }
 
@@ -257,11 +160,12 @@ static int frame_run(struct frame *frame)
 	struct sl_error error = {.text = ""};
 
 	signal(SIGPIPE, SIG_IGN);
-	log_apply(frame, frame->config);
+	frame_apply_log(frame, frame->config);
 	runtime->log = &frame->log;
+	frame->started = frame->config;
 	runtime->config = frame->config;
 	runtime->daemon = frame->daemon;
-	if (without_file(frame))
+	if (frame_without_file(frame))
 		sl_info(&frame->log, "config", "%s does not exist, the command line and the defaults hold",
 			frame->file);
 	else
@@ -306,13 +210,14 @@ int sl_daemon_main(const struct sl_daemon *daemon, int argc, char **argv)
 		fprintf(stderr, "%s: out of memory\n", daemon->name);
 		return SL_EXIT_FAILED;
 	}
-	if (config_load(&frame, &frame.config, &errors) != SL_OK) {
+	if (frame_load(&frame, &frame.config, &errors) != SL_OK) {
 		fputs(errors.text ? errors.text : "out of memory\n", stderr);
 	} else if (frame.cli.dump) {
 		sl_options_dump(daemon->options, frame.config, stdout);
 		code = fflush(stdout) == 0 ? SL_EXIT_OK : SL_EXIT_FAILED;
 	} else if (frame.cli.check) {
-		printf("%s: the configuration is good\n", without_file(&frame) ? "command line" : frame.file);
+		printf("%s: the configuration is good\n",
+		       frame_without_file(&frame) ? "command line" : frame.file);
 		code = fflush(stdout) == 0 ? SL_EXIT_OK : SL_EXIT_FAILED;
 	} else {
 		code = frame_run(&frame);

@@ -5,6 +5,7 @@
 #include "daemon/control.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
+#include "daemon/privileges.h"
 #include "net/loop.h"
 
 #define SL_EXIT_OK 0
@@ -40,6 +41,8 @@ struct sl_daemon {
 	size_t log_frames_offset;     // bool
 	size_t control_socket_offset; // char *
 	size_t control_group_offset;  // char *
+	size_t user_offset;           // char *: whom one that was started as root becomes
+	uint64_t capabilities;        // SL_CAPABILITY() of those that it keeps then
 	// Checks across keys, after loading; reports through errors (line 0: the file as a whole).
 	// NULL: none.
 	void (*validate)(const void *config, const char *file, struct sl_option_errors *errors);
@@ -48,10 +51,10 @@ struct sl_daemon {
 	// TERM or INT: begin an orderly end, which calls sl_runtime_exit when done (1.5 s later, or
 	// at a second signal, the loop is ended anyway).
 	void (*stop)(void *state);
-	// HUP: a new configuration that passed validation, in place of the old one, which is freed after
-	// the call. NULL: nothing but the log level is reloaded. Options marked `restart` may have changed
-	// too (the log says so): leave them alone.
-	void (*reload)(void *state, const void *config);
+	// HUP or `softlanctl reload`: a new configuration that passed validation. SL_OK: it is in force, all
+	// of it, and the old one is freed after the call. Else a code with a sentence, and nothing has
+	// changed. Options marked `restart` may differ too (the log says so): leave them alone.
+	int (*reload)(void *state, const void *config, struct sl_error *error);
 	void (*free)(void *state);           // NULL state is fine
 	const struct sl_control_verb *verbs; // run with `state` as arg
 };

@@ -1,5 +1,6 @@
 #include "gateway/gatewayd.h"
 
+#include <linux/capability.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,9 +115,11 @@ static void apply_rules(struct sl_gateway *gateway, const struct sl_gateway_conf
 	sl_endpoint_warn_relaxed(gateway->runtime->log, "gateway", relaxed);
 }
 
-static void gateway_reload(void *state, const void *config)
+static int gateway_reload(void *state, const void *config, struct sl_error *error)
 {
+	(void)error;
 	apply_rules(state, config);
+	return SL_OK;
 }
 
 static int gateway_start(struct sl_runtime *runtime, void **state, struct sl_error *error)
@@ -203,6 +206,8 @@ int sl_gateway_main(int argc, char **argv, const char *sysfs)
 					offsetof(struct sl_gateway_config, endpoint.control_socket),
 				.control_group_offset =
 					offsetof(struct sl_gateway_config, endpoint.control_group),
+				.user_offset = offsetof(struct sl_gateway_config, endpoint.user),
+				.capabilities = SL_CAPABILITY(CAP_NET_RAW),
 				.validate = sl_gateway_validate,
 				.start = gateway_start,
 				.stop = gateway_stop,

@@ -259,6 +259,12 @@ void sl_quic_set_tls(struct sl_quic *quic, struct sl_tls *tls)
 	sl_tls_free(old);
 }
 
+void sl_quic_set_limits(struct sl_quic *quic, size_t max_connections, unsigned handshakes_per_second)
+{
+	quic->config.max_connections = max_connections;
+	quic->config.handshakes_per_second = handshakes_per_second;
+}
+
 void sl_quic_stats(const struct sl_quic *quic, struct sl_quic_stats *out)
 {
 	*out = quic->stats;

@@ -87,6 +87,9 @@ void sl_quic_local(const struct sl_quic *quic, struct sl_addr *out);
 // The server's new certificate for handshakes from now on (reload); the keys for Retry and reset stay.
 void sl_quic_set_tls(struct sl_quic *quic, struct sl_tls *tls);
 
+// The server's limits for newcomers from now on, as in struct sl_quic_config; nobody is thrown out.
+void sl_quic_set_limits(struct sl_quic *quic, size_t max_connections, unsigned handshakes_per_second);
+
 struct sl_quic_stats {
 	uint64_t connections, handshakes, handshakes_failed, handshakes_refused; // now; since start
 	uint64_t rx_packets_bad; // datagrams that belong to nothing and look like nothing

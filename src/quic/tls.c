@@ -65,8 +65,11 @@ static int load_file(const char *what, const char *path, gnutls_datum_t *out, st
 	errno = 0;
 	if (gnutls_load_file(path, out) == 0)
 		return SL_OK;
-	return sl_fail(error, SL_ERR_INVALID, "cannot read the %s %s: %s", what, path,
-		       errno != 0 ? strerror(errno) : "not a readable file");
+	return sl_fail(error, SL_ERR_INVALID, "cannot read the %s %s: %s%s", what, path,
+		       errno != 0 ? strerror(errno) : "not a readable file",
+		       errno == EACCES
+			       ? " for the daemon's user; chgrp it to that user's group and chmod it 640"
+			       : "");
 }
 
 static int describe(struct sl_tls *tls, const gnutls_datum_t *pem, struct sl_error *error, const char *path)

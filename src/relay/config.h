@@ -25,7 +25,7 @@ struct relay_config {
 	char *listen;
 	char *certificate, *private_key;
 	char *dev_certificate_out, *dev_certificate_name, *state_directory;
-	char *control_socket, *control_group;
+	char *control_socket, *control_group, *user;
 	long long max_rooms, max_peers_per_room, max_peers;
 	long long handshakes_per_second, malformed_datagrams;
 	long long broadcast_pps, unknown_unicast_pps, bandwidth_kbit;

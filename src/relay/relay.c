@@ -254,6 +254,7 @@ static void on_stats_timer(void *arg)
 
 static void take_limits(struct sl_relay *relay, const struct relay_config *config)
 {
+	relay->max_peers = (size_t)config->max_peers;
 	relay->max_rooms = (size_t)config->max_rooms;
 	relay->max_peers_per_room = (size_t)config->max_peers_per_room;
 	relay->malformed_limit = (uint64_t)config->malformed_datagrams;
@@ -272,7 +273,6 @@ int relay_core_new(struct sl_env *env, const struct relay_config *config, const 
 		return sl_fail(error, SL_ERR_NOMEM, "out of memory");
 	relay->env = env;
 	relay->link = link;
-	relay->max_peers = (size_t)config->max_peers;
 	relay->max_size = (size_t)config->max_size;
 	relay->mtu = sl_mtu_from_budget(relay->max_size);
 	relay->needed_budget = sl_budget_from_mtu(relay->mtu);
@@ -307,6 +307,11 @@ out:
 	return rc == SL_ERR_NOMEM ? sl_fail(error, rc, "out of memory") : rc;
 }
 
+static size_t max_connections(const struct relay_config *config)
+{
+	return (size_t)config->max_peers + SPARE_CONNECTIONS;
+}
+
 int sl_relay_new(struct sl_env *env, const struct relay_config *config, struct sl_tls *tls,
 		 struct sl_relay **out, struct sl_error *error)
 {
@@ -317,7 +322,7 @@ int sl_relay_new(struct sl_env *env, const struct relay_config *config, struct s
 		.datagram_size = (size_t)config->max_size,
 		.idle_timeout_ns = (uint64_t)config->idle_timeout * SL_NS_PER_S,
 		.keep_alive_ns = (uint64_t)config->keep_alive * SL_NS_PER_S,
-		.max_connections = (size_t)config->max_peers + SPARE_CONNECTIONS,
+		.max_connections = max_connections(config),
 		.handshakes_per_second = (unsigned)config->handshakes_per_second,
 	};
 	struct sl_relay *relay = NULL;
@@ -390,7 +395,7 @@ void sl_relay_stop(struct sl_relay *relay, sl_relay_fn stopped, void *arg)
 				   relay->env->now_ns + (relay->connections ? STOP_WAIT_NS : 0));
 }
 
-int sl_relay_reload(struct sl_relay *relay, const struct relay_config *config)
+int sl_relay_reload(struct sl_relay *relay, const struct relay_config *config, struct sl_tls *tls)
 {
 	struct relay_room_list rooms;
 	int rc = relay_room_list_copy(&rooms, &config->rooms);
@@ -400,6 +405,11 @@ int sl_relay_reload(struct sl_relay *relay, const struct relay_config *config)
 	relay_room_list_free(&relay->listed);
 	relay->listed = rooms;
 	take_limits(relay, config);
+	if (relay->quic) {
+		sl_quic_set_tls(relay->quic, tls);
+		sl_quic_set_limits(relay->quic, max_connections(config),
+				   (unsigned)config->handshakes_per_second);
+	}
 	for (struct relay_room *room = relay->rooms; room; room = room->next)
 		relay_room_rules(relay, room);
 	relay_tick_start(relay); // isolations may end, or probes begin

@@ -25,10 +25,11 @@ void sl_relay_free(struct sl_relay *relay);
 // Says `disconnect` (shutting_down) to all peers, waits at most 500 ms for it to arrive, closes;
 // `stopped` is then called from the loop, once.
 void sl_relay_stop(struct sl_relay *relay, sl_relay_fn stopped, void *arg);
-// Takes over what needs no restart: the limits but `peers`, the rates and the rooms' safety rules (for
-// those present, too), the rooms and their secrets (for newcomers; nobody is thrown out), the
-// statistics interval. SL_OK or SL_ERR_NOMEM (nothing changed).
-int sl_relay_reload(struct sl_relay *relay, const struct relay_config *config);
+// Takes over what needs no restart: the rates and the rooms' safety rules (for those present, too), the
+// limits, the rooms and their secrets, the certificate `tls` (for newcomers; nobody is thrown out), the
+// statistics interval. `tls` may be freed once the relay is gone or has another one. SL_OK or SL_ERR_NOMEM
+// (nothing changed).
+int sl_relay_reload(struct sl_relay *relay, const struct relay_config *config, struct sl_tls *tls);
 // Called whenever the number of rooms or peers has changed.
 void sl_relay_on_change(struct sl_relay *relay, sl_relay_fn changed, void *arg);
 

@@ -1,9 +1,14 @@
 #include "relay/relayd.h"
 
+#include <linux/capability.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "relay/expiry.h"
 
 #define STATUS_INTERVAL_NS SL_NS_PER_S
+#define EXPIRY_INTERVAL_NS (12 * 60 * 60 * SL_NS_PER_S)
 
 static struct sl_tls *load_certificate(const struct relay_config *config, struct sl_error *error)
 {
@@ -29,15 +34,24 @@ static void validate(const void *config, const char *file, struct sl_option_erro
 	sl_tls_free(tls);
 }
 
+static const char *certificate_expiry(const struct relayd *relayd, char out[static RELAY_EXPIRY_TEXT])
+{
+	struct sl_env *env = relayd->runtime->env;
+	struct sl_tls_info certificate;
+
+	sl_tls_info(relayd->tls, &certificate);
+	return relay_expiry_sentence(&certificate, env->ops->wall_ns(env), out);
+}
+
 static void write_status(struct relayd *relayd)
 {
 	struct sl_relay_info info;
-	char listen[SL_ADDR_TEXT];
+	char listen[SL_ADDR_TEXT], expiry[RELAY_EXPIRY_TEXT];
 
 	sl_relay_info(relayd->relay, &info);
-	sl_notify_status(relayd->runtime->notify, "Serving on %s, %zu room%s, %zu peer%s",
+	sl_notify_status(relayd->runtime->notify, "Serving on %s, %zu room%s, %zu peer%s. %s",
 			 sl_addr_format(&info.listen, listen), info.rooms, info.rooms == 1 ? "" : "s",
-			 info.peers, info.peers == 1 ? "" : "s");
+			 info.peers, info.peers == 1 ? "" : "s", certificate_expiry(relayd, expiry));
 	relayd->status_ns = relayd->runtime->env->now_ns;
 	relayd->status_due = false;
 }
@@ -59,6 +73,18 @@ static void on_change(void *arg)
 	env->ops->timer_set(relayd->status_timer, relayd->status_ns + STATUS_INTERVAL_NS);
 }
 
+static void on_expiry_timer(void *arg)
+{
+	struct relayd *relayd = arg;
+	struct sl_env *env = relayd->runtime->env;
+	char sentence[RELAY_EXPIRY_TEXT];
+
+	if (certificate_expiry(relayd, sentence)[0])
+		sl_warn(env->log, "relay", "%s", sentence);
+	on_change(relayd); // the status line says it, too, or no longer
+	env->ops->timer_set(relayd->expiry_timer, env->now_ns + EXPIRY_INTERVAL_NS);
+}
+
 static void relayd_free(void *state)
 {
 	struct relayd *relayd = state;
@@ -68,20 +94,28 @@ static void relayd_free(void *state)
 	sl_relay_free(relayd->relay);
 	sl_tls_free(relayd->tls);
 	relayd->runtime->env->ops->timer_free(relayd->status_timer);
+	relayd->runtime->env->ops->timer_free(relayd->expiry_timer);
 	free(relayd);
 }
 
-static void log_start(struct relayd *relayd)
+static void log_certificate(const struct relayd *relayd, const char *what)
+{
+	struct sl_tls_info tls;
+
+	sl_tls_info(relayd->tls, &tls);
+	sl_info(relayd->runtime->log, "relay", "%s, subject %s sha256 %s%s", what, tls.subject, tls.sha256,
+		tls.development ? " (self-signed)" : "");
+}
+
+static void log_start(const struct relayd *relayd)
 {
 	struct sl_relay_info info;
-	struct sl_tls_info tls;
 	char listen[SL_ADDR_TEXT];
 
 	sl_relay_info(relayd->relay, &info);
-	sl_tls_info(relayd->tls, &tls);
-	sl_info(relayd->runtime->log, "relay", "serving, listen %s mtu %zu certificate %s sha256 %s%s",
-		sl_addr_format(&info.listen, listen), info.mtu, tls.subject, tls.sha256,
-		tls.development ? " (self-signed)" : "");
+	sl_info(relayd->runtime->log, "relay", "serving, listen %s mtu %zu",
+		sl_addr_format(&info.listen, listen), info.mtu);
+	log_certificate(relayd, "certificate");
 }
 
 static int start(struct sl_runtime *runtime, void **state, struct sl_error *error)
@@ -95,7 +129,8 @@ static int start(struct sl_runtime *runtime, void **state, struct sl_error *erro
 		return sl_fail(error, SL_ERR_NOMEM, "out of memory");
 	relayd->runtime = runtime;
 	relayd->status_timer = runtime->env->ops->timer_new(runtime->env, on_status_timer, relayd);
-	if (!relayd->status_timer) {
+	relayd->expiry_timer = runtime->env->ops->timer_new(runtime->env, on_expiry_timer, relayd);
+	if (!relayd->status_timer || !relayd->expiry_timer) {
 		rc = sl_fail(error, SL_ERR_NOMEM, "out of memory");
 		goto out;
 	}
@@ -112,6 +147,7 @@ static int start(struct sl_runtime *runtime, void **state, struct sl_error *erro
 	log_start(relayd);
 	sl_notify_ready(runtime->notify);
 	write_status(relayd);
+	on_expiry_timer(relayd);
 	*state = relayd;
 	return SL_OK;
 out:
@@ -133,12 +169,33 @@ static void stop(void *state)
 	sl_relay_stop(relayd->relay, on_stopped, relayd);
 }
 
-static void reload(void *state, const void *config)
+static bool same_certificate(const struct sl_tls *one, const struct sl_tls *other)
+{
+	struct sl_tls_info a, b;
+
+	sl_tls_info(one, &a);
+	sl_tls_info(other, &b);
+	return strcmp(a.sha256, b.sha256) == 0;
+}
+
+static int reload(void *state, const void *config, struct sl_error *error)
 {
 	struct relayd *relayd = state;
+	struct sl_tls *tls = load_certificate(config, error), *old = relayd->tls;
 
-	if (sl_relay_reload(relayd->relay, config) != SL_OK)
-		sl_err(relayd->runtime->log, "relay", "limits and rooms stay as they were (out of memory)");
+	if (!tls)
+		return SL_ERR_INVALID;
+	if (sl_relay_reload(relayd->relay, config, tls) != SL_OK) {
+		sl_tls_free(tls);
+		return sl_fail(error, SL_ERR_NOMEM, "out of memory");
+	}
+	relayd->tls = tls;
+	if (!same_certificate(old, tls)) {
+		log_certificate(relayd, "new certificate for newcomers");
+		on_expiry_timer(relayd);
+	}
+	sl_tls_free(old);
+	return SL_OK;
 }
 
 const struct sl_daemon relay_daemon = {
@@ -152,6 +209,8 @@ const struct sl_daemon relay_daemon = {
 	.log_frames_offset = offsetof(struct relay_config, log_frames),
 	.control_socket_offset = offsetof(struct relay_config, control_socket),
 	.control_group_offset = offsetof(struct relay_config, control_group),
+	.user_offset = offsetof(struct relay_config, user),
+	.capabilities = SL_CAPABILITY(CAP_NET_BIND_SERVICE),
 	.validate = validate,
 	.start = start,
 	.stop = stop,

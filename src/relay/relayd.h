@@ -13,6 +13,7 @@ struct relayd {
 	struct sl_timer *status_timer;
 	uint64_t status_ns; // when systemd's status line was last written
 	bool status_due;
+	struct sl_timer *expiry_timer; // looks at the certificate's end
 };
 
 extern const struct sl_daemon relay_daemon;

@@ -6,6 +6,7 @@
 
 #include "obs/json.h"
 #include "relay/core.h"
+#include "relay/expiry.h"
 
 bool relay_report_has_room(const struct sl_relay *relay, const char *code)
 {
@@ -175,7 +176,7 @@ static json_t *time_json(time_t when)
 	return json_string(text);
 }
 
-static json_t *certificate_json(const struct sl_tls *tls)
+static json_t *certificate_json(const struct sl_tls *tls, uint64_t wall_ns)
 {
 	struct sl_tls_info info;
 	json_t *object = json_object();
@@ -185,26 +186,41 @@ static json_t *certificate_json(const struct sl_tls *tls)
 	object = with(object, "sha256", json_string(info.sha256));
 	object = with(object, "not_before", time_json(info.not_before));
 	object = with(object, "not_after", time_json(info.not_after));
+	object = with(object, "expires_days", json_integer(relay_expiry_days(&info, wall_ns)));
 	object = with(object, "development", json_boolean(info.development));
 	return object;
+}
+
+static json_t *sentences_json(const struct sl_relay *relay, const struct sl_relay_info *info,
+			      const struct sl_tls *tls, uint64_t wall_ns)
+{
+	char listen[SL_ADDR_TEXT], sentence[256], expiry[RELAY_EXPIRY_TEXT];
+	struct sl_tls_info certificate;
+	json_t *sentences;
+
+	snprintf(sentence, sizeof(sentence), "%s %s: %zu peer%s in %zu room%s.",
+		 relay->stopping ? "Ending, on" : "Serving on", sl_addr_format(&info->listen, listen),
+		 info->peers, info->peers == 1 ? "" : "s", info->rooms, info->rooms == 1 ? "" : "s");
+	sentences = append(json_array(), json_string(sentence));
+	sl_tls_info(tls, &certificate);
+	if (relay_expiry_sentence(&certificate, wall_ns, expiry)[0])
+		sentences = append(sentences, json_string(expiry));
+	return sentences;
 }
 
 int relay_report_status(json_t *status, const struct sl_relay *relay, const struct sl_tls *tls)
 {
 	struct sl_relay_info info;
-	char listen[SL_ADDR_TEXT], sentence[256];
+	uint64_t wall_ns = relay->env->ops->wall_ns(relay->env);
+	char listen[SL_ADDR_TEXT];
 	json_t *more = json_object();
 	int failed;
 
 	sl_relay_info(relay, &info);
-	sl_addr_format(&info.listen, listen);
-	snprintf(sentence, sizeof(sentence), "%s %s: %zu peer%s in %zu room%s.",
-		 relay->stopping ? "Ending, on" : "Serving on", listen, info.peers,
-		 info.peers == 1 ? "" : "s", info.rooms, info.rooms == 1 ? "" : "s");
 	more = with(more, "state", json_string(relay->stopping ? "ending" : "serving"));
-	more = with(more, "sentences", append(json_array(), json_string(sentence)));
-	more = with(more, "listen", json_string(listen));
-	more = with(more, "certificate", certificate_json(tls));
+	more = with(more, "sentences", sentences_json(relay, &info, tls, wall_ns));
+	more = with(more, "listen", json_string(sl_addr_format(&info.listen, listen)));
+	more = with(more, "certificate", certificate_json(tls, wall_ns));
 	more = with(more, "mtu", sl_json_number(info.mtu));
 	more = with(more, "rooms", sl_json_number(info.rooms));
 	more = with(more, "peers", sl_json_number(info.peers));

@@ -10,7 +10,7 @@
 
 struct sl_endpoint_settings {
 	char *relay, *server_name, *relay_ca, *room, *secret;
-	char *control_socket, *control_group;
+	char *control_socket, *control_group, *user;
 	char *congestion, *log_level;
 	bool offload, log_frames, split, mss_clamp;
 	long long max_size, idle_timeout, keep_alive, stats_interval;

@@ -52,6 +52,9 @@
 	{ .name = "control_group", .type = SL_OPT_STRING, \
 	  .offset = SL_ENDPOINT_FIELD(T, member, control_group), .text = "softlan", .restart = true, \
 	  .help = "The group that may use the control socket." }, \
+	{ .name = "user", .type = SL_OPT_STRING, .offset = SL_ENDPOINT_FIELD(T, member, user), \
+	  .text = "softlan-" who, .restart = true, .cli = true, \
+	  .help = "Whom the daemon becomes when it is started as root; empty: it stays root." }, \
 	{ .name = "datagram.max_size", .type = SL_OPT_INT, .offset = SL_ENDPOINT_FIELD(T, member, max_size), \
 	  .number = SL_BUDGET_DEFAULT, .min = SL_BUDGET_MIN, .max = SL_BUDGET_MAX, .restart = true, \
 	  .help = "The largest tunnel datagram to ask for, in bytes." }, \

@@ -311,7 +311,7 @@ static inline struct harness *harness_with(const char *text)
 static inline void harness_reload(struct harness *h, const char *text)
 {
 	harness_load(h, text);
-	assert_int_equal(sl_relay_reload(h->relay, &h->config), SL_OK);
+	assert_int_equal(sl_relay_reload(h->relay, &h->config, NULL), SL_OK);
 }
 
 // How often a line with these words was logged.

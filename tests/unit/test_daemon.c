@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,7 +26,7 @@
 // ---- the daemon
 
 struct config {
-	char *level, *socket, *group, *room, *mode;
+	char *level, *socket, *group, *room, *mode, *user;
 	bool frames;
 };
 
@@ -61,6 +63,11 @@ static const struct sl_option table[] = {
 	 .type = SL_OPT_STRING,
 	 .offset = offsetof(struct config, group),
 	 .text = ""},
+	{.name = "user",
+	 .type = SL_OPT_STRING,
+	 .offset = offsetof(struct config, user),
+	 .text = "softlan-party",
+	 .restart = true},
 	{.name = "log.level",
 	 .type = SL_OPT_STRING,
 	 .offset = offsetof(struct config, level),
@@ -108,9 +115,13 @@ static void party_stop(void *arg)
 		sl_runtime_exit(state->runtime, SL_EXIT_OK, NULL);
 }
 
-static void party_reload(void *arg, const void *config)
+static int party_reload(void *arg, const void *config, struct sl_error *error)
 {
+	const struct config *c = config;
+	if (strcmp(c->room, "UNREADABLE") == 0)
+		return sl_fail(error, SL_ERR_INVALID, "cannot read the certificate of %s", c->room);
 	party_apply(arg, config);
+	return SL_OK;
 }
 
 static void run_status(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
@@ -143,6 +154,8 @@ static const struct sl_daemon party = {
 	.log_frames_offset = offsetof(struct config, frames),
 	.control_socket_offset = offsetof(struct config, socket),
 	.control_group_offset = offsetof(struct config, group),
+	.user_offset = offsetof(struct config, user),
+	.capabilities = SL_CAPABILITY(CAP_NET_RAW),
 	.validate = party_validate,
 	.start = party_start,
 	.stop = party_stop,
@@ -283,15 +296,20 @@ static int dial(struct fixture *f, const char *request)
 	return fd;
 }
 
-static void ask(struct fixture *f, char *out, size_t size)
+static void ask_verb(struct fixture *f, const char *request, char *out, size_t size)
 {
-	int fd = dial(f, "SOFTLAN1 status\n");
+	int fd = dial(f, request);
 	size_t len = 0;
 	ssize_t got;
 	while ((got = read(fd, out + len, size - 1 - len)) > 0)
 		len += (size_t)got;
 	out[len] = '\0';
 	close(fd);
+}
+
+static void ask(struct fixture *f, char *out, size_t size)
+{
+	ask_verb(f, "SOFTLAN1 status\n", out, size);
 }
 
 static void test_OPS_1_check_dump_help_version(void **state)
@@ -447,7 +465,7 @@ static void test_OPS_2_OPS_3_watch(void **state)
 	setvbuf(stream, NULL, _IONBF, 0); // poll must know all
 	assert_string_equal(next_line(stream, line), "OK");
 	kill(f->pid, SIGHUP);
-	assert_event(stream, "\"event\":\"reloaded\",\"ok\":true}");
+	assert_event(stream, "\"event\":\"reloaded\",\"ok\":true,\"restart_needed\":[]}");
 	write_config(f, "room = 5;\nrom = 1;");
 	kill(f->pid, SIGHUP);
 	snprintf(expected, sizeof(expected),
@@ -493,6 +511,106 @@ static void test_OPS_1_command_line_wins_after_a_reload(void **state)
 	ask(f, answer, sizeof(answer));
 	assert_non_null(strstr(answer, "\"room\":\"MINE\""));
 	kill(f->pid, SIGINT);
+	assert_int_equal(exit_code(f), 0);
+}
+
+// And hears what systemd hears of it.
+static void ask_reload(struct fixture *f, char *out, size_t size)
+{
+	ask_verb(f, "SOFTLAN1 reload\n", out, size);
+	assert_memory_equal(notified(f), "RELOADING=1\n", 12);
+	assert_string_equal(notified(f), "READY=1");
+}
+
+// `reload` answers what HUP only logs; a key that needs a restart is named until it has had one.
+static void test_OPS_1_OPS_3_reload_verb(void **state)
+{
+	struct fixture *f = *state;
+	char answer[1024];
+	write_config(f, "room = \"ROOM1\";");
+	start(f, "-c", f->file, NULL);
+	assert_string_equal(notified(f), "READY=1");
+	ask_reload(f, answer, sizeof(answer));
+	assert_string_equal(answer, "OK\n{\"reloaded\":true,\"restart_needed\":[]}\n");
+	for (int i = 0; i < 2; i++) {
+		write_config(f, "room = \"ROOM2\"; start_mode = \"mute\"; user = \"\";");
+		ask_reload(f, answer, sizeof(answer));
+		assert_string_equal(answer,
+				    "OK\n{\"reloaded\":true,\"restart_needed\":[\"start_mode\",\"user\"]}\n");
+	}
+	ask(f, answer, sizeof(answer));
+	assert_non_null(strstr(answer, "\"room\":\"ROOM2\""));
+
+	write_config(f, "room = 5;\nrom = 1;");
+	ask_reload(f, answer, sizeof(answer));
+	assert_memory_equal(answer, "ERR refused ", 12);
+	assert_non_null(strstr(answer, "party.conf:1: room: expected a string"));
+	assert_non_null(strstr(answer, "(and 1 more, in the log)\n"));
+	// Refused by the daemon itself: again nothing has changed.
+	write_config(f, "room = \"UNREADABLE\"; log: { level = \"error\"; };");
+	ask_reload(f, answer, sizeof(answer));
+	assert_string_equal(answer, "ERR refused cannot read the certificate of UNREADABLE\n");
+	assert_true(says(f, "cannot read the certificate of UNREADABLE"));
+	ask(f, answer, sizeof(answer));
+	assert_non_null(strstr(answer, "\"room\":\"ROOM2\""));
+	ask_verb(f, "SOFTLAN1 reload now\n", answer, sizeof(answer));
+	assert_string_equal(answer, "ERR usage usage: reload\n");
+	write_config(f, "room = \"ROOM3\";");
+	ask_reload(f, answer, sizeof(answer));
+	assert_string_equal(answer, "OK\n{\"reloaded\":true,\"restart_needed\":[]}\n");
+	kill(f->pid, SIGTERM);
+	assert_int_equal(exit_code(f), 0);
+}
+
+static void test_OPS_3_log_verb(void **state)
+{
+	struct fixture *f = *state;
+	char answer[1024];
+	write_config(f, "room = \"ROOM1\";");
+	start(f, "-c", f->file, NULL);
+	assert_string_equal(notified(f), "READY=1");
+	ask_verb(f, "SOFTLAN1 log error\n", answer, sizeof(answer));
+	assert_string_equal(answer, "OK\n{\"level\":\"error\"}\n");
+	assert_true(says(f, "log level is now error, until the next reload"));
+	const char *bad[] = {"SOFTLAN1 log\n", "SOFTLAN1 log loud\n", "SOFTLAN1 log info info\n"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ask_verb(f, bad[i], answer, sizeof(answer));
+		assert_string_equal(answer, "ERR usage usage: log error|warning|info|debug\n");
+	}
+	// Back to what the file says; "reloaded" is said at info, so the level is that again.
+	ask_verb(f, "SOFTLAN1 reload\n", answer, sizeof(answer));
+	assert_true(says(f, "config: reloaded"));
+	kill(f->pid, SIGTERM);
+	assert_int_equal(exit_code(f), 0);
+}
+
+// Who may ask (mode 0660) may not change.
+static void test_OPS_3_verbs_that_change_are_for_root_and_the_daemons_user(void **state)
+{
+	struct fixture *f = *state;
+	if (geteuid() != 0)
+		skip();
+	write_config(f, "room = \"ROOM1\";");
+	start(f, "-c", f->file, NULL);
+	assert_string_equal(notified(f), "READY=1");
+	assert_int_equal(chmod(f->socket, 0666), 0);
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		char answer[1024];
+		if (setuid(65534) != 0)
+			_exit(2);
+		ask_verb(f, "SOFTLAN1 reload\n", answer, sizeof(answer));
+		bool denied =
+			strcmp(answer, "ERR denied reload is for root and the daemon's own user only\n") == 0;
+		ask(f, answer, sizeof(answer));
+		_exit(denied && memcmp(answer, "OK\n", 3) == 0 ? 0 : 1);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	kill(f->pid, SIGTERM);
 	assert_int_equal(exit_code(f), 0);
 }
 
@@ -551,6 +669,9 @@ int main(void)
 		T(test_OPS_2_OPS_3_watch),
 		T(test_OPS_3_status_with_a_path_that_is_no_text),
 		T(test_OPS_1_command_line_wins_after_a_reload),
+		T(test_OPS_1_OPS_3_reload_verb),
+		T(test_OPS_3_log_verb),
+		T(test_OPS_3_verbs_that_change_are_for_root_and_the_daemons_user),
 		T(test_OPS_3_second_daemon_is_refused),
 		T(test_OPS_2_an_end_that_takes_too_long),
 	};

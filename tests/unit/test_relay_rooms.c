@@ -343,7 +343,7 @@ static void relay2_listed_rooms_and_secrets(void **state)
 	// Reload: the list is swapped, those inside stay.
 	strcpy(h->config.rooms.entries[1].code, "NEW");
 	h->config.max_peers_per_room = 1;
-	assert_int_equal(sl_relay_reload(h->relay, &h->config), SL_OK);
+	assert_int_equal(sl_relay_reload(h->relay, &h->config, NULL), SL_OK);
 	expect_reject(try_join(h, "OPEN", 2), SL_REJECT_INVALID_ROOM);
 	join(h, "NEW", 2);
 	expect_reject(try_join(h, "NEW", 3), SL_REJECT_ROOM_FULL);
