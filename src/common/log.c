@@ -11,8 +11,7 @@
 #include "common/bytes.h"
 #include "common/time.h"
 
-#define LINE_MAX_BYTES 1024 // the line itself, without priority prefix and newline
-#define PREFIX_BYTES 3      // "<N>"
+#define PREFIX_BYTES 3 // "<N>"
 #define REPEAT_NS (10 * SL_NS_PER_S)
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
@@ -114,34 +113,51 @@ static void write_stderr(const struct sl_log *log, enum sl_log_level level, char
 		;
 }
 
-void sl_log_write(struct sl_log *log, enum sl_log_level level, const char *scope, const char *format, ...)
+static void write_line(struct sl_log *log, enum sl_log_level level, const char *scope,
+		       const struct sl_log_about *about, const char *format, va_list args)
 {
-	char text[LINE_MAX_BYTES + 1];
-	char line[PREFIX_BYTES + LINE_MAX_BYTES + 2]; // and a newline or terminator
+	char text[SL_LOG_LINE + 1];
+	char line[PREFIX_BYTES + SL_LOG_LINE + 2]; // and a newline or terminator
 	char *start = line + PREFIX_BYTES;
-	const char *limit = start + LINE_MAX_BYTES;
+	const char *limit = start + SL_LOG_LINE;
 	char *end = start;
 	int saved_errno = errno;
-	va_list args;
 
 	if ((unsigned)level >= LEVELS || !sl_log_on(log, level))
 		return;
-	va_start(args, format);
 	if (vsnprintf(text, sizeof(text), format, args) < 0)
 		text[0] = '\0';
-	va_end(args);
 
 	end = append_escaped(end, limit, scope);
 	end = append_escaped(end, limit, ": ");
 	end = append_escaped(end, limit, text);
 	end = start + sl_utf8_whole(start, (size_t)(end - start));
-	if (log->sink != NULL) {
-		*end = '\0';
+	*end = '\0';
+	if (log->sink != NULL)
 		log->sink(log->sink_arg, level, start);
-	} else {
+	else if (log->to_journal == NULL || !log->to_journal(log->to_journal_arg, level, start, about))
 		write_stderr(log, level, start, end);
-	}
 	errno = saved_errno;
+}
+
+void sl_log_write(struct sl_log *log, enum sl_log_level level, const char *scope, const char *format, ...)
+{
+	static const struct sl_log_about nothing = {0};
+	va_list args;
+
+	va_start(args, format);
+	write_line(log, level, scope, &nothing, format, args);
+	va_end(args);
+}
+
+void sl_log_write_about(struct sl_log *log, enum sl_log_level level, const char *scope,
+			const struct sl_log_about *about, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	write_line(log, level, scope, about, format, args);
+	va_end(args);
 }
 
 bool sl_log_every(struct sl_log_limit *limit, uint64_t now_ns, uint64_t *suppressed)

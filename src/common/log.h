@@ -6,16 +6,34 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/mac.h"
+
 enum sl_log_level { SL_LOG_ERROR, SL_LOG_WARNING, SL_LOG_INFO, SL_LOG_DEBUG };
+
+#define SL_LOG_LINE 1024 // bytes of a line, without priority prefix and newline
 
 // Receives one finished line without its newline; control bytes are already escaped.
 typedef void (*sl_log_sink_fn)(void *arg, enum sl_log_level level, const char *line);
 
+// What a line is about, for a log that keeps fields; what is not known is left 0. The line says it as well.
+struct sl_log_about {
+	const char *room;
+	uint16_t peer;
+	const struct sl_mac *mac;
+	const char *reason;
+};
+
+// Receives a line as a sink does, with what it is about (never NULL). False: not taken, it goes to stderr.
+typedef bool (*sl_log_journal_fn)(void *arg, enum sl_log_level level, const char *line,
+				  const struct sl_log_about *about);
+
 struct sl_log {
-	enum sl_log_level level; // lines above this level are not made
-	bool frames;             // log.frames: one line for each frame (OBS-1)
-	bool journal;            // stderr is the journal: lines begin with the <N> priority prefix
-	sl_log_sink_fn sink;     // NULL: stderr
+	enum sl_log_level level;      // lines above this level are not made
+	bool frames;                  // log.frames: one line for each frame (OBS-1)
+	bool journal;                 // stderr is the journal: lines begin with the <N> priority prefix
+	sl_log_journal_fn to_journal; // NULL: none
+	void *to_journal_arg;
+	sl_log_sink_fn sink; // takes every line; NULL: none
 	void *sink_arg;
 };
 
@@ -36,6 +54,10 @@ static inline bool sl_log_on(const struct sl_log *log, enum sl_log_level level)
 // as \xNN. A line goes to stderr in one write(2); errno is kept.
 void sl_log_write(struct sl_log *log, enum sl_log_level level, const char *scope, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+void sl_log_write_about(struct sl_log *log, enum sl_log_level level, const char *scope,
+			const struct sl_log_about *about, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 
 #define sl_err(log, scope, ...) sl_log_write((log), SL_LOG_ERROR, (scope), __VA_ARGS__)
 #define sl_warn(log, scope, ...) sl_log_write((log), SL_LOG_WARNING, (scope), __VA_ARGS__)

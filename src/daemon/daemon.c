@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/frame.h"
+#include "daemon/journal.h"
 
 #define SCOPE "daemon"
 #define END_NS (1500 * SL_NS_PER_MS) // after TERM
@@ -193,6 +194,7 @@ int sl_daemon_main(const struct sl_daemon *daemon, int argc, char **argv)
 	int code = SL_EXIT_USAGE;
 
 	sl_log_init(&frame.log);
+	sl_journal_start(&frame.log, daemon->name);
 	if (cli_parse(daemon, argc, argv, &frame.cli, &error) != SL_OK) {
 		fprintf(stderr, "%s: %s\n", daemon->name, error.text);
 		return SL_EXIT_USAGE;

@@ -94,7 +94,9 @@ static void report_loop(struct lan_guard *lan, const char *room, const struct sl
 	if (!sl_log_every(limit, lan->env->now_ns, &held_back))
 		return;
 	sl_mac_format(&culprit->mac, mac);
-	sl_warn(lan->env->log, "gateway",
+	sl_log_write_about(
+		lan->env->log, SL_LOG_WARNING, "gateway",
+		&(struct sl_log_about){room, culprit->id, &culprit->mac, "loop"},
 		"the loop probe of peer %u (mac %s) came back from the LAN: that client's machine bridges "
 		"room %s into this LAN; the relay is told, and isolates it if the probe is genuine",
 		culprit->id, mac, room);

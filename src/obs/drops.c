@@ -58,8 +58,11 @@ static void write_line(struct sl_log *log, enum sl_log_level level, const struct
 
 	if (held_back > 0)
 		snprintf(more, sizeof(more), ", %" PRIu64 " more not logged", held_back);
-	sl_log_write(log, level, entry->scope, "%s%s%s%s%s", sl_framelog_text(entry, text), more,
-		     detail != NULL ? " (" : "", detail != NULL ? detail : "", detail != NULL ? ")" : "");
+	const struct sl_log_about about = sl_framelog_about(entry);
+
+	sl_log_write_about(log, level, entry->scope, &about, "%s%s%s%s%s", sl_framelog_text(entry, text),
+			   more, detail != NULL ? " (" : "", detail != NULL ? detail : "",
+			   detail != NULL ? ")" : "");
 }
 
 void sl_drop_report(struct sl_env *env, struct sl_drop_limits *limits, const struct sl_framelog *entry,

@@ -28,5 +28,7 @@ void sl_framelog_write(struct sl_log *log, const struct sl_framelog *entry);
 // The same without scope and level, for other lines about a frame. Returns `out`.
 #define SL_FRAMELOG_TEXT 512
 const char *sl_framelog_text(const struct sl_framelog *entry, char out[static SL_FRAMELOG_TEXT]);
+// What such a line is about.
+struct sl_log_about sl_framelog_about(const struct sl_framelog *entry);
 // "forwarded", "filtered", "rate_limited", "dropped".
 const char *sl_framelog_action(enum sl_drop drop);

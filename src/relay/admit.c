@@ -33,8 +33,13 @@ void relay_reject(struct relay_peer *peer, enum sl_reject reason, const char *fo
 	relay->link->info(peer->conn, &info);
 	sl_addr_format(&info.remote, address);
 	if (sl_log_every(&relay->reject_log[reason], relay->env->now_ns, &held_back))
-		sl_info(relay->env->log, "relay", "peer refused, address %s: %s (%s), %llu more not logged",
-			address, msg.reject.message, token, (unsigned long long)held_back);
+		sl_log_write_about(relay->env->log, SL_LOG_INFO, "relay",
+				   &(struct sl_log_about){
+					   .room = peer->hello ? peer->hello->hello.room : NULL,
+					   .reason = token,
+				   },
+				   "peer refused, address %s: %s (%s), %llu more not logged", address,
+				   msg.reject.message, token, (unsigned long long)held_back);
 	sl_event(relay->env, "rejected", "{s:s*, s:s, s:s}", "room",
 		 peer->hello ? peer->hello->hello.room : NULL, "reason", token, "address", address);
 	relay_peer_end(peer, &msg, SL_CLOSE_REJECTED, token);
@@ -76,7 +81,9 @@ static bool may_enter(struct relay_peer *peer)
 		return false;
 	}
 	if (hello->hello.has_secret && sl_log_every(&relay->secret_log, relay->env->now_ns, &held_back))
-		sl_warn(relay->env->log, "relay",
+		sl_log_write_about(
+			relay->env->log, SL_LOG_WARNING, "relay",
+			&(struct sl_log_about){.room = hello->hello.room},
 			"a secret was given for room %s, which has none: ignored, %llu more not logged",
 			hello->hello.room, (unsigned long long)held_back);
 	return true;
@@ -231,13 +238,16 @@ static int greeting(const struct relay_peer *peer, uint8_t **bytes, size_t *len)
 
 static void tell_joined(const struct relay_peer *peer)
 {
+	struct sl_log_about about;
 	struct sl_conn_info info;
 	char address[SL_ADDR_TEXT], mac[SL_MAC_TEXT];
 
 	const char *shown = peer->role == SL_ROLE_GATEWAY ? NULL : sl_mac_format(&peer->station.mac, mac);
 
 	peer->relay->link->info(peer->conn, &info);
-	sl_info(peer->relay->env->log, "relay",
+	about = relay_about(peer, NULL);
+	sl_log_write_about(
+		peer->relay->env->log, SL_LOG_INFO, "relay", &about,
 		"peer joined, room %s peer %u role %s mac %s address %s mtu %zu budget %zu agent \"%s\"",
 		peer->room->code, peer->id, sl_role_name(peer->role), shown ? shown : "-",
 		sl_addr_format(&info.remote, address), peer->mtu, peer->budget, peer->agent);

@@ -65,6 +65,7 @@ void relay_decide(const struct relay_room *room, const struct relay_peer *ingres
 static void log_skipped(struct relay_peer *ingress, struct relay_peer *target, size_t len)
 {
 	struct sl_env *env = ingress->relay->env;
+	struct sl_log_about about;
 	uint64_t held_back = 0;
 	size_t path, budget;
 
@@ -72,7 +73,9 @@ static void log_skipped(struct relay_peer *ingress, struct relay_peer *target, s
 		return;
 	path = target->relay->link->max_datagram(target->conn); // it may have shrunk below what was agreed
 	budget = path < target->budget ? path : target->budget;
-	sl_warn(env->log, "relay",
+	about = relay_about(target, "datagram_budget");
+	sl_log_write_about(
+		env->log, SL_LOG_WARNING, "relay", &about,
 		"frame skipped for a target, room %s ingress_peer %u target_peer %u len %zu budget %zu "
 		"(datagram_budget), %llu more not logged",
 		ingress->room->code, ingress->id, target->id, len, budget, (unsigned long long)held_back);
@@ -173,9 +176,13 @@ static void malformed(struct relay_peer *ingress)
 	uint64_t now_ns = relay->env->now_ns;
 	uint64_t held_back, recent;
 
-	if (sl_log_every(&ingress->malformed_log, now_ns, &held_back))
-		sl_warn(relay->env->log, "relay", "malformed datagram, room %s peer %u, %llu more not logged",
-			ingress->room->code, ingress->id, (unsigned long long)held_back);
+	if (sl_log_every(&ingress->malformed_log, now_ns, &held_back)) {
+		const struct sl_log_about about = relay_about(ingress, "malformed");
+
+		sl_log_write_about(relay->env->log, SL_LOG_WARNING, "relay", &about,
+				   "malformed datagram, room %s peer %u, %llu more not logged",
+				   ingress->room->code, ingress->id, (unsigned long long)held_back);
+	}
 	recent = relay_malformed_add(&ingress->malformed, now_ns);
 	if (recent >= relay->malformed_limit)
 		relay_peer_condemn(ingress, SL_CLOSE_MALFORMED_DATAGRAMS, "malformed_datagrams",

@@ -49,13 +49,16 @@ static void isolate(struct relay_peer *peer)
 {
 	struct sl_env *env = peer->relay->env;
 	char address[SL_ADDR_TEXT], mac[SL_MAC_TEXT];
+	struct sl_log_about about;
 
 	peer->isolation.seen_ns = env->now_ns;
 	if (peer->isolation.isolated)
 		return;
 	peer->isolation.isolated = true;
 	describe(peer, address, mac);
-	sl_warn(env->log, "relay",
+	about = relay_about(peer, "loop");
+	sl_log_write_about(
+		env->log, SL_LOG_WARNING, "relay", &about,
 		"client isolated, room %s peer %u mac %s address %s agent \"%s\": its machine bridges the "
 		"room back into the LAN (loop)",
 		peer->room->code, peer->id, mac, address, peer->agent);
@@ -67,12 +70,15 @@ static void clear(struct relay_peer *peer)
 {
 	struct sl_env *env = peer->relay->env;
 	char address[SL_ADDR_TEXT], mac[SL_MAC_TEXT];
+	struct sl_log_about about;
 
 	peer->isolation.isolated = false;
 	describe(peer, address, mac);
-	sl_info(env->log, "relay", "client no longer isolated, room %s peer %u mac %s address %s: %s (loop)",
-		peer->room->code, peer->id, mac, address,
-		on(peer->room) ? "no probe has come back for 10 s" : "the rule is switched off");
+	about = relay_about(peer, "loop");
+	sl_log_write_about(env->log, SL_LOG_INFO, "relay", &about,
+			   "client no longer isolated, room %s peer %u mac %s address %s: %s (loop)",
+			   peer->room->code, peer->id, mac, address,
+			   on(peer->room) ? "no probe has come back for 10 s" : "the rule is switched off");
 	sl_event(env, "loop_cleared", "{s:s, s:i, s:s}", "room", peer->room->code, "peer", (int)peer->id,
 		 "mac", mac);
 	relay_notice_isolation(peer);

@@ -146,9 +146,20 @@ void relay_peer_drained(struct relay_peer *peer)
 		relay_peer_close(peer, peer->close_code, peer->close_text);
 }
 
+struct sl_log_about relay_about(const struct relay_peer *peer, const char *reason)
+{
+	return (struct sl_log_about){
+		.room = peer->room ? peer->room->code : NULL,
+		.peer = peer->id,
+		.mac = peer->room && peer->role == SL_ROLE_CLIENT ? &peer->station.mac : NULL,
+		.reason = reason,
+	};
+}
+
 static void fault(struct relay_peer *peer, const char *text)
 {
 	struct sl_relay *relay = peer->relay;
+	struct sl_log_about about;
 	struct sl_conn_info info;
 	char address[SL_ADDR_TEXT];
 	uint64_t held_back;
@@ -156,9 +167,11 @@ static void fault(struct relay_peer *peer, const char *text)
 	relay->protocol_errors++;
 	if (sl_log_every(&relay->fault_log, relay->env->now_ns, &held_back)) {
 		relay->link->info(peer->conn, &info);
-		sl_warn(relay->env->log, "relay",
-			"protocol error, peer %u address %s (%s), %llu more not logged", peer->id,
-			sl_addr_format(&info.remote, address), text, (unsigned long long)held_back);
+		about = relay_about(peer, "protocol_error");
+		sl_log_write_about(relay->env->log, SL_LOG_WARNING, "relay", &about,
+				   "protocol error, peer %u address %s (%s), %llu more not logged", peer->id,
+				   sl_addr_format(&info.remote, address), text,
+				   (unsigned long long)held_back);
 	}
 	relay_peer_condemn(peer, SL_CLOSE_PROTOCOL_ERROR, "protocol_error", RELAY_FAREWELL_CLOSE, "%s", text);
 }

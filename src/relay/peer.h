@@ -130,4 +130,7 @@ void relay_peer_condemn(struct relay_peer *peer, uint64_t code, const char *left
 void relay_peer_end(struct relay_peer *peer, const struct sl_msg *last, uint64_t code, const char *text);
 void relay_peer_close(struct relay_peer *peer, uint64_t code, const char *text);
 
+// For the log: a peer that is in a room, or not yet. `reason` may be NULL.
+struct sl_log_about relay_about(const struct relay_peer *peer, const char *reason);
+
 void relay_peer_count_drop(struct relay_peer *peer, enum sl_drop reason, uint64_t count);

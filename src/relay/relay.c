@@ -37,15 +37,18 @@ struct relay_room *relay_find_room(const struct sl_relay *relay, const char *cod
 void relay_room_rules(struct sl_relay *relay, struct relay_room *room)
 {
 	const struct relay_room_entry *entry = relay_room_list_find(&relay->listed, room->code);
+	const struct sl_log_about about = {.room = room->code, .reason = "policy"};
 	uint32_t before = room->relaxed;
 	char names[SL_POLICY_NAMES];
 
 	room->relaxed = entry ? entry->relaxed : 0;
 	if (room->relaxed)
-		sl_warn(relay->env->log, "relay", "safety rules are switched off, room %s: %s", room->code,
-			sl_policy_names(room->relaxed, names));
+		sl_log_write_about(relay->env->log, SL_LOG_WARNING, "relay", &about,
+				   "safety rules are switched off, room %s: %s", room->code,
+				   sl_policy_names(room->relaxed, names));
 	else if (before)
-		sl_info(relay->env->log, "relay", "all safety rules hold again, room %s", room->code);
+		sl_log_write_about(relay->env->log, SL_LOG_INFO, "relay", &about,
+				   "all safety rules hold again, room %s", room->code);
 }
 
 void relay_drop_room_if_empty(struct sl_relay *relay, struct relay_room *room)
@@ -91,17 +94,19 @@ void relay_leave(struct relay_peer *peer, const char *reason)
 	struct sl_relay *relay = peer->relay;
 	struct relay_room *room = peer->room;
 	struct sl_msg left = {.type = SL_MSG_PEER_LEFT, .peer_left.peer_id = peer->id};
+	struct sl_log_about about;
 
 	if (!room)
 		return;
 	sl_reason_clean(reason, left.peer_left.reason);
+	about = relay_about(peer, left.peer_left.reason);
 	relay_parts_forget(peer); // counted in the room, too
 	relay_room_remove(room, peer);
 	relay_ids_give(&relay->ids, peer->id, relay->env->now_ns);
 	relay->joined--;
 	relay->leaves++;
-	sl_info(relay->env->log, "relay", "peer left, room %s peer %u (%s)", room->code, peer->id,
-		left.peer_left.reason);
+	sl_log_write_about(relay->env->log, SL_LOG_INFO, "relay", &about, "peer left, room %s peer %u (%s)",
+			   room->code, peer->id, left.peer_left.reason);
 	sl_event(relay->env, "peer_left", "{s:s, s:i, s:s}", "room", room->code, "peer", (int)peer->id,
 		 "reason", left.peer_left.reason);
 	if (!relay->stopping)

@@ -84,8 +84,12 @@ static void event_disconnected(struct sl_session *s)
 
 static void say_down(struct sl_session *s, uint64_t wait, bool repeated)
 {
-	sl_warn(s->env->log, s->config.scope, "not connected, trying again in %llu ms (%s)%s",
-		(unsigned long long)(wait / SL_NS_PER_MS), s->sentence, repeated ? " (repeated)" : "");
+	const struct sl_log_about about = {.room = s->config.room};
+
+	sl_log_write_about(s->env->log, SL_LOG_WARNING, s->config.scope, &about,
+			   "not connected, trying again in %llu ms (%s)%s",
+			   (unsigned long long)(wait / SL_NS_PER_MS), s->sentence,
+			   repeated ? " (repeated)" : "");
 	event_disconnected(s);
 }
 
@@ -124,7 +128,8 @@ void session_end(struct sl_session *s, const char *format, ...)
 	va_start(args, format);
 	say(s, format, args);
 	va_end(args);
-	sl_err(s->env->log, s->config.scope, "%s", s->sentence);
+	sl_log_write_about(s->env->log, SL_LOG_ERROR, s->config.scope,
+			   &(struct sl_log_about){.room = s->config.room}, "%s", s->sentence);
 	event_disconnected(s);
 	connect_close(s, SL_CLOSE_DONE, "done");
 	forget_connection(s);

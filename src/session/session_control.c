@@ -127,6 +127,7 @@ void control_timer(struct sl_session *s)
 static void on_welcome(struct sl_session *s, const struct sl_msg *msg)
 {
 	char gateway[32] = "none", relay[RELAY_TEXT];
+	struct sl_log_about about;
 	bool split = (msg->welcome.features & SL_FEATURE_SPLIT) != 0;
 
 	if (msg->welcome.max_datagram_size > s->hello_budget) {
@@ -169,10 +170,11 @@ static void on_welcome(struct sl_session *s, const struct sl_msg *msg)
 		snprintf(gateway, sizeof gateway, "this one");
 	else if (s->welcome.gateway != 0)
 		snprintf(gateway, sizeof gateway, "peer %u", s->welcome.gateway);
-	sl_info(s->env->log, s->config.scope,
-		"joined room %s as peer %u, relay %s mtu %zu budget %zu%s gateway %s", s->config.room,
-		s->welcome.peer_id, control_relay_text(s, relay), s->welcome.mtu, s->welcome.budget,
-		split ? " split" : "", gateway);
+	about = (struct sl_log_about){.room = s->config.room, .peer = s->welcome.peer_id};
+	sl_log_write_about(s->env->log, SL_LOG_INFO, s->config.scope, &about,
+			   "joined room %s as peer %u, relay %s mtu %zu budget %zu%s gateway %s",
+			   s->config.room, s->welcome.peer_id, control_relay_text(s, relay), s->welcome.mtu,
+			   s->welcome.budget, split ? " split" : "", gateway);
 	if (s->config.stats_interval_ns != 0)
 		s->env->ops->timer_set(s->stats_timer, s->env->now_ns + s->config.stats_interval_ns);
 	sl_event(s->env, "connected", "{s:s, s:s, s:i}", "room", s->config.room, "relay", relay, "peer",

@@ -17,6 +17,7 @@ void notices_clear(struct sl_session *s)
 
 static void log_notice(struct sl_session *s, const struct sl_session_notice *notice, bool begins, bool ends)
 {
+	const struct sl_log_about about = {.room = s->config.room, .reason = notice->token};
 	struct sl_log *log = s->env->log;
 	struct sl_log_limit *limit = &s->log_notice[notice->reason];
 	uint64_t suppressed;
@@ -28,14 +29,17 @@ static void log_notice(struct sl_session *s, const struct sl_session_notice *not
 	if (!sl_log_every(limit, s->env->now_ns, &suppressed))
 		return;
 	if (begins)
-		sl_warn(log, s->config.scope, "isolated from room %s: %s (%s)", s->config.room,
-			notice->message, notice->token);
+		sl_log_write_about(log, SL_LOG_WARNING, s->config.scope, &about,
+				   "isolated from room %s: %s (%s)", s->config.room, notice->message,
+				   notice->token);
 	else if (ends)
-		sl_info(log, s->config.scope, "let into room %s again: %s (%s)", s->config.room,
-			notice->message, notice->token);
+		sl_log_write_about(log, SL_LOG_INFO, s->config.scope, &about,
+				   "let into room %s again: %s (%s)", s->config.room, notice->message,
+				   notice->token);
 	else
-		sl_warn(log, s->config.scope, "the relay dropped %" PRIu64 " frames: %s (%s)", notice->frames,
-			notice->message, notice->token);
+		sl_log_write_about(log, SL_LOG_WARNING, s->config.scope, &about,
+				   "the relay dropped %" PRIu64 " frames: %s (%s)", notice->frames,
+				   notice->message, notice->token);
 }
 
 void notices_take(struct sl_session *s, const struct sl_msg *msg)

@@ -87,11 +87,23 @@ static void peer_remove(struct sl_session *s, struct sl_session_peer *peer)
 	s->peer_count--;
 }
 
+static struct sl_log_about about_peer(const struct sl_session *s, const struct sl_session_peer *peer,
+				      const char *reason)
+{
+	return (struct sl_log_about){
+		.room = s->config.room,
+		.peer = peer->id,
+		.mac = peer->role == SL_ROLE_CLIENT ? &peer->mac : NULL,
+		.reason = reason,
+	};
+}
+
 int peers_join(struct sl_session *s, const struct sl_msg *msg, struct sl_error *error)
 {
 	const uint16_t id = msg->peer_joined.peer_id;
 	const bool client = msg->peer_joined.role == SL_ROLE_CLIENT;
 	char text[IDENTITY_TEXT];
+	struct sl_log_about about;
 
 	if (id == s->welcome.peer_id)
 		return sl_fail(error, SL_ERR_PROTO, "it announced ourselves (peer %u)", id);
@@ -122,7 +134,9 @@ int peers_join(struct sl_session *s, const struct sl_msg *msg, struct sl_error *
 		free(peer);
 		return result;
 	}
-	sl_info(s->env->log, s->config.scope, "peer %u joined, %s", id, identity(peer, text));
+	about = about_peer(s, peer, NULL);
+	sl_log_write_about(s->env->log, SL_LOG_INFO, s->config.scope, &about, "peer %u joined, %s", id,
+			   identity(peer, text));
 	event_joined(s, peer);
 	s->ops.peer_joined(s->ops.arg, peer);
 	frames_announced(s, peer);
@@ -133,6 +147,7 @@ void peers_leave(struct sl_session *s, uint16_t id, const char *reason)
 {
 	struct sl_session_peer *peer = sl_session_peer_by_id(s, id);
 	char text[IDENTITY_TEXT];
+	struct sl_log_about about;
 
 	if (peer == NULL) {
 		sl_debug(s->env->log, s->config.scope, "peer %u left, but was not known (%s)", id, reason);
@@ -140,7 +155,9 @@ void peers_leave(struct sl_session *s, uint16_t id, const char *reason)
 	}
 	// Out of the tables first, so that nothing the bridge does now finds it.
 	peer_remove(s, peer);
-	sl_info(s->env->log, s->config.scope, "peer %u left, %s (%s)", id, identity(peer, text), reason);
+	about = about_peer(s, peer, reason);
+	sl_log_write_about(s->env->log, SL_LOG_INFO, s->config.scope, &about, "peer %u left, %s (%s)", id,
+			   identity(peer, text), reason);
 	sl_event(s->env, "peer_left", "{s:s, s:i, s:s}", "room", s->config.room, "peer", (int)id, "reason",
 		 reason);
 	s->ops.peer_left(s->ops.arg, peer, reason);

@@ -114,9 +114,29 @@ static void framelog_without_header(void **state)
 		       "reason=runt targets 0");
 }
 
+static void framelog_fields(void **state)
+{
+	struct sl_framelog entry = {
+		.scope = "relay", .room = "ROOM1", .peer = 7, .eth = &ipv4, .drop = SL_DROP_DHCP_SERVER};
+	struct sl_log_about about = sl_framelog_about(&entry);
+
+	(void)state;
+	assert_string_equal(about.room, "ROOM1");
+	assert_int_equal(about.peer, 7);
+	assert_ptr_equal(about.mac, &ipv4.src);
+	assert_string_equal(about.reason, "dhcp_server");
+	entry.reason = "periodic";
+	assert_string_equal(sl_framelog_about(&entry).reason, "periodic");
+	entry = (struct sl_framelog){.scope = "relay", .drop = SL_DROP_NONE};
+	about = sl_framelog_about(&entry);
+	assert_null(about.reason);
+	assert_null(about.mac);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(framelog_fields),
 		cmocka_unit_test(framelog_forwarded),
 		cmocka_unit_test(framelog_actions),
 		cmocka_unit_test(framelog_without_header),

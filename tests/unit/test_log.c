@@ -222,6 +222,59 @@ static void log_writes_stderr(void **state)
 	close(fds[1]);
 }
 
+struct journal {
+	bool takes;
+	unsigned lines;
+	char fields[128]; // of the last
+};
+
+static bool keep_fields(void *arg, enum sl_log_level level, const char *line,
+			const struct sl_log_about *about)
+{
+	struct journal *journal = arg;
+	char mac[SL_MAC_TEXT] = "-";
+
+	(void)level;
+	if (about->mac)
+		sl_mac_format(about->mac, mac);
+	snprintf(journal->fields, sizeof(journal->fields), "%s|%s|%u|%s|%s", line,
+		 about->room ? about->room : "-", about->peer, mac, about->reason ? about->reason : "-");
+	journal->lines++;
+	return journal->takes;
+}
+
+// What a line is about reaches the journal in fields; what the journal does not take goes to stderr.
+static void log_fields_go_to_the_journal(void **state)
+{
+	const struct sl_mac mac = {{2, 0, 0, 0, 0, 1}};
+	struct journal journal = {.takes = true};
+	struct sl_log log;
+	char byte;
+	int fds[2], saved;
+
+	(void)state;
+	saved = capture_stderr(fds);
+	sl_log_init(&log);
+	log.journal = true;
+	log.to_journal = keep_fields;
+	log.to_journal_arg = &journal;
+	sl_info(&log, "relay", "up\x1b");
+	assert_string_equal(journal.fields, "relay: up\\x1b|-|0|-|-");
+	sl_log_write_about(&log, SL_LOG_INFO, "relay", &(struct sl_log_about){"ROOM1", 7, &mac, "timed_out"},
+			   "peer left");
+	assert_string_equal(journal.fields, "relay: peer left|ROOM1|7|02:00:00:00:00:01|timed_out");
+	sl_debug(&log, "relay", "not at this level");
+	assert_int_equal(journal.lines, 2);
+	assert_int_equal(recv(fds[0], &byte, 1, MSG_DONTWAIT), -1);
+	journal.takes = false;
+	sl_warn(&log, "relay", "journald is away");
+	restore_stderr(saved);
+	assert_int_equal(journal.lines, 3);
+	expect_message(fds[0], "<4>relay: journald is away\n");
+	close(fds[0]);
+	close(fds[1]);
+}
+
 // Repeated faults: one line in 10 s, with the number of those held back.
 static void log_rate_limit(void **state)
 {
@@ -277,7 +330,8 @@ int main(void)
 		cmocka_unit_test(log_levels_and_format), cmocka_unit_test(log_debug_arguments_are_lazy),
 		cmocka_unit_test(log_level_names),       cmocka_unit_test(log_escapes_control_bytes),
 		cmocka_unit_test(log_cuts_long_lines),   cmocka_unit_test(log_writes_stderr),
-		cmocka_unit_test(log_rate_limit),        cmocka_unit_test(err_sentences),
+		cmocka_unit_test(log_rate_limit),        cmocka_unit_test(log_fields_go_to_the_journal),
+		cmocka_unit_test(err_sentences),
 	};
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }
