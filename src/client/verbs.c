@@ -59,26 +59,59 @@ static void warn_drops(json_t *warnings, const struct sl_client *client)
 	}
 }
 
+// One of its own, not one that every interface makes for itself.
+static bool has_lan_address(const struct tap_net_status *net)
+{
+	return net->preferred >= 0 && !prefix_is_link_local(&net->addrs[net->preferred]);
+}
+
 static json_t *warnings_json(const struct sl_client *client, const struct tap_net_status *net)
 {
+	struct route_guard_status route;
 	struct sl_session_status session;
 	json_t *warnings = json_array();
 
+	route_guard_status(client->guard, &route);
 	sl_session_status(client->session, &session);
 	sl_report_warnings(warnings, client->session, client->runtime->env->now_ns);
 	warn_drops(warnings, client);
 	warn(warnings, net->clash);
 	warn(warnings, net->warning);
-	if (net->up && net->addr_count == 0)
-		warn(warnings, "the TAP has no address: start a DHCP client on it, or set tap.address");
+	if (net->up && !has_lan_address(net))
+		warn(warnings,
+		     "the TAP has no address of the LAN: start a DHCP client on it, or set tap.address");
+	if (session.state == SL_SESSION_JOINED && route.pin == ROUTE_PIN_NONE)
+		warn(warnings, "the way to the relay is not kept: a route of the LAN's could take it");
 	if (session.state == SL_SESSION_JOINED && session.welcome.gateway == 0)
 		warn(warnings, "no gateway is in the room: the LAN cannot be reached yet");
 	return warnings;
 }
 
+// What goes well; what does not is among the warnings (OBS-4).
+static json_t *sentences_json(const struct sl_client *client, const struct tap_net_status *net)
+{
+	struct route_guard_status route;
+	json_t *sentences = json_array();
+	char text[160], address[PREFIX_TEXT];
+
+	route_guard_status(client->guard, &route);
+	if (has_lan_address(net)) {
+		snprintf(text, sizeof(text), "%s has the address %s.", client->tap_name,
+			 prefix_format(&net->addrs[net->preferred], address));
+		json_array_append_new(sentences, json_string(text));
+	}
+	if (route.pin != ROUTE_PIN_NONE && route.interface[0]) {
+		snprintf(text, sizeof(text), "The way to the relay is kept: %s%s%s.", route.interface,
+			 route.gateway[0] ? " via " : "", route.gateway);
+		json_array_append_new(sentences, json_string(text));
+	}
+	return sentences;
+}
+
 static void verb_status(void *arg, int argc, const char *const *argv, struct sl_control_reply *reply)
 {
 	const struct sl_client *client = arg;
+	struct sl_client_stats bridge;
 	struct tap_net_status net;
 
 	(void)argv;
@@ -86,7 +119,10 @@ static void verb_status(void *arg, int argc, const char *const *argv, struct sl_
 		return;
 	tap_net_refresh(client->net);
 	tap_net_status(client->net, &net);
+	sl_client_bridge_stats(client->bridge, &bridge);
 	sl_endpoint_status(&client->view,
+			   &(struct sl_broadcast){bridge.group_out, bridge.group_in, "this computer"},
+			   sentences_json(client, &net),
 			   json_pack("{s:o, s:o, s:o}", "tap", tap_json(client, &net), "route",
 				     route_json(client), "warnings", warnings_json(client, &net)),
 			   reply);

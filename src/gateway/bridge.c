@@ -129,6 +129,7 @@ static void lan_frame(struct sl_gateway_bridge *bridge, const uint8_t *frame, si
 					  sl_flow_of(&view, bridge->flow_key), destination);
 	else
 		sl_session_count_drop(bridge->session, verdict);
+	bridge->stats.group_out += verdict == SL_DROP_NONE && destination == NULL;
 	log_frame(bridge, &bridge->lan_drops, "lan_to_relay", bridge->member.peer_id, &view.eth, len, verdict,
 		  NULL);
 }
@@ -171,8 +172,10 @@ static void relay_frame(void *arg, struct sl_session_peer *peer, const uint8_t *
 	else if (verdict == SL_DROP_NONE)
 		verdict = lan_guard_inward(&bridge->lan, &peer->mac, frame, len, &view, what);
 	// A frame the system then refuses is in the port's tx_drops: the tunnel has delivered it.
-	if (verdict == SL_DROP_NONE)
+	if (verdict == SL_DROP_NONE) {
+		bridge->stats.group_in += sl_mac_is_multicast(&view.eth.dst);
 		(void)sl_port_send(bridge->port, clamp(bridge, frame, len, &view), len);
+	}
 	sl_session_count_rx(bridge->session, peer, len, verdict);
 	log_frame(bridge, &bridge->relay_drops, "relay_to_lan", peer->id, &view.eth, len, verdict,
 		  what[0] != '\0' ? what : NULL);

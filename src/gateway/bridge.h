@@ -16,9 +16,10 @@
 struct sl_gateway_bridge;
 
 struct sl_gateway_stats {
-	uint64_t lan_unrelated; // LAN unicast that is for no remote client (GW-4): no error
-	uint64_t lan_offline;   // LAN frames seen while there was no session
-	uint64_t cam_frames;    // GW-5
+	uint64_t lan_unrelated;       // LAN unicast that is for no remote client (GW-4): no error
+	uint64_t lan_offline;         // LAN frames seen while there was no session
+	uint64_t cam_frames;          // GW-5
+	uint64_t group_out, group_in; // broadcast and multicast frames that passed (OBS-3)
 	// Loop probes that came from the LAN: those of our room, handed to the relay, and those of others
 	uint64_t own_probes, foreign_probes;
 };

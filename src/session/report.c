@@ -46,8 +46,16 @@ static json_t *isolation(const struct sl_session_status *now)
 static json_t *sentences(const struct sl_session_status *now)
 {
 	json_t *list = json_array();
+	char rtt[64];
+	int rc;
 
-	if (json_array_append_new(list, sl_report_sentence(now->sentence)) == 0)
+	rc = json_array_append_new(list, sl_report_sentence(now->sentence));
+	if (now->state == SL_SESSION_JOINED && now->rtt_ns != 0) {
+		snprintf(rtt, sizeof(rtt), "The relay is %.1f ms away.",
+			 (double)now->rtt_ns / (double)SL_NS_PER_MS);
+		rc |= json_array_append_new(list, json_string(rtt));
+	}
+	if (rc == 0)
 		return list;
 	json_decref(list);
 	return NULL;
@@ -125,6 +133,7 @@ int sl_report_status(json_t *status, const struct sl_session *session, const str
 	rc |= put(status, "reconnects", sl_json_number(now.reconnects));
 	rc |= put(status, "since_s", sl_json_number(since(now_ns, now.since_ns) / SL_NS_PER_S));
 	rc |= status_path(status, &now);
+	rc |= put(status, "counters", sl_counters_json(sl_session_counters(session), false));
 	rc |= put(status, "cipher", now.conn.cipher != NULL ? json_string(now.conn.cipher) : json_null());
 	return rc == SL_OK ? SL_OK : SL_ERR_NOMEM;
 }

@@ -10,7 +10,7 @@
 json_t *sl_report_sentence(const char *text);
 
 // Adds to `status`: role, room, relay, connected, isolated, state, sentences, peer_id, mtu, datagram_budget,
-// gateway, rtt_ms, reconnects, since_s, path (max_udp_payload, max_datagram), cipher.
+// gateway, rtt_ms, reconnects, since_s, path (max_udp_payload, max_datagram), cipher, counters (OBS-2).
 int sl_report_status(json_t *status, const struct sl_session *session, const struct sl_session_config *config,
 		     uint64_t now_ns);
 // Appends to `warnings`: the remedy if the relay has cut us off from the room, then what it told of our

@@ -43,12 +43,22 @@ static void answer_with(json_t *report, json_t *more, struct sl_control_reply *r
 	sl_control_answer(reply, report);
 }
 
-void sl_endpoint_status(const struct sl_endpoint_view *view, json_t *more, struct sl_control_reply *reply)
+void sl_endpoint_status(const struct sl_endpoint_view *view, const struct sl_broadcast *broadcast,
+			json_t *sentences, json_t *more, struct sl_control_reply *reply)
 {
-	json_t *status = sl_runtime_status(view->runtime);
+	json_t *status = sl_runtime_status(view->runtime), *said;
+	char sentence[SL_BROADCAST_SENTENCE];
+	int rc;
 
-	if (status != NULL &&
-	    sl_report_status(status, view->session, view->config, view->runtime->env->now_ns) != SL_OK) {
+	rc = sl_report_status(status, view->session, view->config, view->runtime->env->now_ns);
+	said = json_object_get(status, "sentences");
+	if (json_is_true(json_object_get(status, "connected"))) {
+		rc |= json_array_extend(said, sentences);
+		rc |= json_array_append_new(said, json_string(sl_broadcast_sentence(broadcast, sentence)));
+	}
+	rc |= json_object_set_new(status, "broadcast", sl_broadcast_json(broadcast));
+	json_decref(sentences);
+	if (rc != SL_OK) {
 		json_decref(status);
 		status = NULL;
 	}

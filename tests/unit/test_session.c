@@ -325,7 +325,7 @@ static void ops3_status(void **state)
 	static const char *const names[] = {
 		"role",      "room",    "relay",  "relay_address",   "server_name", "connected", "state",
 		"sentences", "peer_id", "mtu",    "datagram_budget", "gateway",     "rtt_ms",    "reconnects",
-		"since_s",   "path",    "cipher", "isolated",        "split",       NULL};
+		"since_s",   "path",    "cipher", "isolated",        "split",       "counters",  NULL};
 	json_t *status = json_object(), *said;
 
 	w->on_hello = relay_welcome;
@@ -349,8 +349,9 @@ static void ops3_status(void **state)
 	assert_int_equal(integer_of(status, "peer_id"), US);
 	assert_int_equal(integer_of(status, "datagram_budget"), 1400);
 	said = json_object_get(status, "sentences");
-	assert_int_equal(json_array_size(said), 1);
+	assert_int_equal(json_array_size(said), 2);
 	assert_non_null(strstr(json_string_value(json_array_get(said, 0)), "Connected to the relay"));
+	assert_non_null(strstr(json_string_value(json_array_get(said, 1)), " ms away."));
 	json_decref(status);
 }
 
