@@ -13,6 +13,9 @@
 #include "client/config.h"
 #include "session/settings_table.h"
 
+#ifndef SL_STATEDIR
+#define SL_STATEDIR "/var/lib/softlan"
+#endif
 
 struct fixture {
 	struct sl_gateway_config config;
