@@ -71,4 +71,7 @@ lines=$(find "$source/src" -name '*.c' -exec cat {} + | tr '\n\t' '  ' | sed 's/
 	awk 'length($0) >= 8' | sort -u)
 check "the source has log lines" "$(some "$lines" 40)"
 check "docs/operating.md explains every log line" "$(echo "$lines" | missing "$operating" '' '')"
+hook=$(sed -n '/^    #!\/bin\/sh/,/^$/s/^    //p' "$operating")
+check "docs/operating.md has the certbot hook" "$(some "$hook" 8)"
+check "the hook is a shell script" "$(echo "$hook" | sh -n 2>&1)"
 echo "1..$count"

@@ -1,7 +1,6 @@
 #!/usr/bin/python3 -B
 """scripts/make-cert: the pair that it makes serves a private relay, and who has its copy accepts no other."""
 
-import grp
 import os
 import re
 import subprocess
@@ -12,6 +11,7 @@ sys.path.insert(0, SCRIPTS)
 from party import daemons, standard, tap, topology, traffic  # noqa: E402  pylint: disable=C0413
 
 NAME = "relay.example.org"
+GROUP = 64999
 LINE = re.compile(r'^    (\w+) = "(.*)";$', re.M)
 
 
@@ -100,18 +100,26 @@ def by_name(party):
     party.daemons.remove(named)
 
 
-@plan.case("the key is for the relay alone, the copies for everybody [OPS-5]")
+@plan.case("the key is for the relay's group alone, if there is one, else for root; the copies are for everybody [OPS-5]")
 def access(party):
-    folder = os.path.dirname(party.endpoint["relay_ca"])
-    modes = {name: os.stat(os.path.join(folder, name)).st_mode & 0o777 for name in sorted(os.listdir(folder))}
-    try:
-        group = grp.getgrnam("softlan-relay").gr_gid
-    except KeyError:
-        group = None
-    tap.expect_equal(modes, {"relay-ca.der": 0o644, "relay.crt": 0o644, "relay.key": 0o600 if group is None else 0o640},
-                     "files and their modes")
-    if group is not None:
-        tap.expect_equal(os.stat(os.path.join(folder, "relay.key")).st_gid, group, "the key's group")
+    with open("/etc/group", encoding="utf-8") as file:
+        groups = [line for line in file if not line.startswith("softlan-relay:")]
+    for folder, more, mode, owner in (("without", [], 0o600, 0), ("with", [f"softlan-relay:x:{GROUP}:\n"], 0o640, GROUP)):
+        out = party.path(folder)
+        os.mkdir(out)
+        with open(party.path("group"), "w", encoding="utf-8") as file:
+            file.writelines(groups + more)
+        # Seen by this one alone.
+        done = subprocess.run(["unshare", "--mount", "sh", "-c",
+                               'mount --bind "$1" /etc/group && exec "$2" --out "$3" relay.example.org', "sh",
+                               party.path("group"), os.path.join(SCRIPTS, "make-cert"), out],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+        tap.expect_equal(done.returncode, 0, f"exit code {folder} the group ({done.stderr.strip()})")
+        found = {name: os.stat(os.path.join(out, name)) for name in os.listdir(out)}
+        tap.expect_equal({name: stat.st_mode & 0o777 for name, stat in sorted(found.items())},
+                         {"relay-ca.der": 0o644, "relay.crt": 0o644, "relay.key": mode}, f"modes {folder} the group")
+        tap.expect_equal(found["relay.key"].st_gid, owner, f"the key's group {folder} the group")
+        tap.expect(f"mode 0{mode:o}" in done.stdout, done.stdout)
 
 
 @plan.case("nothing is overwritten, and wrong words are refused before anything is written [OPS-1]")
