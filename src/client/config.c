@@ -120,8 +120,25 @@ static void dump_routes(FILE *out, const void *field)
 
 #define FIELD(field) offsetof(struct sl_client_config, field)
 
+const char sl_client_conf_intro[] =
+	"softlan-client: makes this computer a host on the LAN of a room at the relay.\n"
+	"A client needs two things from you: relay and room. Everything else may stay as it is. Lines that "
+	"begin with // are settings at their default (relay and room have none and show an example); remove "
+	"the // to change one.\n"
+	"\tsoftlan-client --check           tells every error in this file\n"
+	"\tsoftlan-client --dump-config     prints what is in force\n"
+	"\tsystemctl reload softlan-client  takes over changed safety rules and log settings\n"
+	"Syntax: key = value; strings in \"quotes\"; groups in { }; arrays in [ ]. All of it is in "
+	"softlan.conf(5).";
+
+#define POLICY_ABOUT                                                                                         \
+	"What this computer may not send into the room, and what it does not take from other players and, "  \
+	"where it makes sense, from the LAN. Each rule is on by default, and false switches it off. The "    \
+	"client judges on its own account: relay and gateway have the same rules in their own files, and "   \
+	"what they drop does not arrive whatever is said here."
+
 const struct sl_option sl_client_options[] = {
-	SL_ENDPOINT_OPTIONS(struct sl_client_config, endpoint, "client"),
+	SL_ENDPOINT_ROOM_OPTIONS(struct sl_client_config, endpoint),
 	{
 		.name = "identity_file",
 		.type = SL_OPT_STRING,
@@ -130,6 +147,9 @@ const struct sl_option sl_client_options[] = {
 		.restart = true,
 		.cli = true,
 		.help = "Where this client's MAC is kept; it is made at the first start.",
+		.section = "This computer on the LAN",
+		.note = "It stays the same from then on, so that the LAN's DHCP server knows the computer "
+			"again. Do not copy the file to another computer: each needs a MAC of its own.",
 	},
 	{
 		.name = "virtual_mac",
@@ -140,6 +160,7 @@ const struct sl_option sl_client_options[] = {
 		.restart = true,
 		.cli = true,
 		.help = "Use this MAC instead of the identity file's (unicast, locally administered).",
+		.note = "For example \"02:00:00:00:00:2a\": its second digit is 2, 6, a or e.",
 	},
 	{
 		.name = "tap.name",
@@ -150,6 +171,8 @@ const struct sl_option sl_client_options[] = {
 		.restart = true,
 		.cli = true,
 		.help = "The name of the TAP device.",
+		.group = "The network device that the LAN appears on.",
+		.note = "1 to 15 bytes. A device of this name must not exist yet.",
 	},
 	{
 		.name = "tap.instance_id",
@@ -179,6 +202,9 @@ const struct sl_option sl_client_options[] = {
 		.cli = true,
 		.help = "An address with prefix length for a LAN without DHCP, such as 192.168.1.50/24; "
 			"empty: none.",
+		.note = "Without one, a DHCP client (udhcpc -i softlan0, dhclient softlan0, "
+			"systemd-networkd) or IPv6 router advertisements give the computer its address on "
+			"the LAN.",
 	},
 	{
 		.name = "tap.routes",
@@ -186,14 +212,17 @@ const struct sl_option sl_client_options[] = {
 		.offset = FIELD(tap_routes),
 		.restart = true,
 		.help = "Further networks that are on the LAN itself, such as [\"10.7.0.0/16\"].",
+		.note = "A default route is refused here, and one that anything else puts on the device is "
+			"removed at once: the internet stays where it was.",
 		.load_list = load_routes,
 		.free_list = free_routes,
 		.dump_list = dump_routes,
 	},
-#define X(id, rule, text) SL_POLICY_OPTION(struct sl_client_config, policy, rule, text)
+#define X(id, rule, text) SL_POLICY_OPTION(struct sl_client_config, policy, rule, text, POLICY_ABOUT)
 	SL_FILTER_RULES(X)
 #undef X
-		{.name = NULL},
+		SL_ENDPOINT_OPTIONS(struct sl_client_config, endpoint, "client"),
+	{.name = NULL},
 };
 
 uint32_t sl_client_relaxed(const struct sl_client_config *config)

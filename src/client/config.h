@@ -25,6 +25,7 @@ struct sl_client_config {
 };
 
 extern const struct sl_option sl_client_options[];
+extern const char sl_client_conf_intro[]; // of the sample (daemon/options_text.h)
 
 // The rules that are switched off.
 uint32_t sl_client_relaxed(const struct sl_client_config *config);

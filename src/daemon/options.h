@@ -1,5 +1,5 @@
 // Configuration: one table per daemon over libconfig (OPS-1). The table drives parsing, errors,
-// --dump-config, the command line's names, the sample file's check and the manual.
+// --dump-config, the command line's names, the sample file and the manual.
 #pragma once
 
 #include <stdbool.h>
@@ -42,6 +42,12 @@ struct sl_option {
 	bool restart;               // takes effect at a restart only
 	bool cli;                   // may be given on the command line as --name (the last part, '_' as '-')
 	const char *help;           // one sentence
+	// For the sample file and the manual (daemon/options_text.h). Texts are paragraphs, parted by
+	// newlines; one that begins with a tab is an example and stays as it is.
+	const char *section; // the sample's heading; NULL, or the same again: still the one before
+	const char *group;   // what is said above the group whose first key this is
+	const char *note;    // what `help` leaves open
+	const char *example; // STRING that has to be set: what the sample shows instead of the empty default
 	// STRING: an additional check, may be NULL: SL_OK or a code with "expected …".
 	int (*check)(const char *value, struct sl_error *error);
 	// LIST: overwrites the field with what `setting` holds (NULL: with an empty list) and reports

@@ -29,15 +29,10 @@ static void dump_string(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-static void dump_option(const struct sl_option *option, const void *config, FILE *out, unsigned depth)
+void option_dump_value(const struct sl_option *option, const void *config, FILE *out)
 {
 	const void *field = option_field_const(option, config);
-	if (option->help) {
-		indent(out, depth);
-		fprintf(out, "// %s\n", option->help);
-	}
-	indent(out, depth);
-	fprintf(out, "%s = ", option_last_part(option));
+
 	switch (option->type) {
 	case SL_OPT_STRING:
 		dump_string(out, *(char *const *)field);
@@ -54,6 +49,17 @@ static void dump_option(const struct sl_option *option, const void *config, FILE
 		option->dump_list(out, field);
 		break;
 	}
+}
+
+static void dump_option(const struct sl_option *option, const void *config, FILE *out, unsigned depth)
+{
+	if (option->help) {
+		indent(out, depth);
+		fprintf(out, "// %s\n", option->help);
+	}
+	indent(out, depth);
+	fprintf(out, "%s = ", option_last_part(option));
+	option_dump_value(option, config, out);
 	fputs(";\n", out);
 }
 

@@ -22,3 +22,5 @@ void option_expected(const struct sl_option *option, char *out, size_t size);
 int option_store_string(const struct sl_option *option, void *config, const char *value,
 			struct sl_error *error);
 int option_store_int(const struct sl_option *option, void *config, long long value, struct sl_error *error);
+// The value in `config` as it stands behind "key = " in a file.
+void option_dump_value(const struct sl_option *option, const void *config, FILE *out);

@@ -14,5 +14,6 @@ struct sl_gateway_config {
 };
 
 extern const struct sl_option sl_gateway_options[];
+extern const char sl_gateway_conf_intro[]; // of the sample (daemon/options_text.h)
 
 void sl_gateway_validate(const void *config, const char *file, struct sl_option_errors *errors);

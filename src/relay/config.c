@@ -278,70 +278,136 @@ static void dump_rooms(FILE *out, const void *field)
 		.number = value, __VA_ARGS__                                                                 \
 	}
 
+const char relay_conf_intro[] =
+	"softlan-relay: the meeting point of gateways and clients.\n"
+	"A relay needs one thing from you: a certificate (way 1 or way 2 below). Everything else may stay as "
+	"it is. Lines that begin with // are settings at their default; remove the // to change one.\n"
+	"\tsoftlan-relay --check           tells every error in this file\n"
+	"\tsoftlan-relay --dump-config     prints what is in force\n"
+	"\tsystemctl reload softlan-relay  takes over changed limits, rates, rooms, log settings, a renewed certificate\n"
+	"Syntax: key = value; strings in \"quotes\"; groups in { }; lists in ( ). All of it is in "
+	"softlan.conf(5). If you put secrets into rooms, see that only the daemon can read this file.";
+
+#define X(id, name, help) "\t" #name " = true; " help "\n"
+#define RULE_LINES SL_POLICY_RULES(X)
+static const char rooms_note[] =
+	"With entries, only these codes exist. A room with a secret lets in only those who give the same "
+	"secret. For example:\n"
+	"\trooms = (\n"
+	"\t\t{ code = \"ROOM1\"; secret = \"a long sentence that friends know\"; },\n"
+	"\t\t{ code = \"attic\"; secret = \"\"; }\n"
+	"\t);\n"
+	"Safety rules: what the relay drops of each room's frames, whoever sent them. All hold, unless a "
+	"room's policy here switches single ones off. For example, for a lab that tests a DHCP server from "
+	"afar:\n"
+	"\trooms = ( { code = \"lab\"; policy: { dhcp_server = false; }; } );\n"
+	"Switch a rule off only for a room in which you know and trust every player, and only if something "
+	"that you need is dropped by it: `softlanctl peers` and the log name the rule. Gateway and clients "
+	"judge on their own account: a frame crosses only where its rule is off in their files, too. The "
+	"rules are\n" RULE_LINES
+	"Reasons there are: invalid_source and forged_source never have one. switch_control, vlan_tag: a lab "
+	"that tests switches. dhcp_server, dhcpv6_server, router_advertisement, redirect, multicast_query: "
+	"the router is a player's machine. ipv6_fragment, header_chain: a game or VPN that fragments IPv6, "
+	"or speaks a protocol of its own. arp_guard: players who take over each other's addresses on purpose "
+	"(a failover pair). loop: no probes are to be seen, and somebody else watches for loops.";
+#undef RULE_LINES
+#undef X
+
 const struct sl_option relay_options[] = {
-	STRING("listen", listen, "443/udp", .restart = true, .check = check_listen,
-	       .help = "The UDP address to listen on: a port (443/udp, IPv4 and IPv6), or an address and "
-		       "port."),
 	STRING("certificate", certificate, SL_CONFDIR "/relay.crt",
-	       .help = "The server certificate with its chain, PEM; goes with private_key."),
+	       .help = "The server certificate with its chain, PEM; goes with private_key.",
+	       .section = "Certificate",
+	       .note = "Way 1, for a real server: the files of an ACME client, or a pair that "
+		       "scripts/make-cert has made. Both must be readable for the daemon's user."),
 	STRING("private_key", private_key, SL_CONFDIR "/relay.key",
 	       .help = "The certificate's private key, PEM."),
 	STRING("dev_certificate_out", dev_certificate_out, "",
 	       .help = "Set: use a self-signed certificate instead, and write its DER to this file, for "
-		       "pinning."),
+		       "pinning.",
+	       .note = "Way 2, for a party or a test. The certificate is made at the first start and kept in "
+		       "state_directory; its public part is written to this file. Copy that to the gateway "
+		       "and the clients as /etc/softlan/relay-ca.der: they trust exactly this relay then. "
+		       "For example:\n"
+		       "\tdev_certificate_out = \"/var/lib/softlan/relay/relay-ca.der\";"),
 	STRING("dev_certificate_name", dev_certificate_name, "softlan-relay.local",
-	       .help = "The server name in the self-signed certificate."),
+	       .help = "The server name in the self-signed certificate.",
+	       .note = "Gateways and clients that reach the relay by its address expect the default; where "
+		       "they are given its DNS name, put that name here."),
 	STRING("state_directory", state_directory, SL_STATEDIR "/relay",
-	       .help = "Where the self-signed certificate and its key are kept."),
-	STRING("control_socket", control_socket, SL_RUNDIR "/relay/control.sock", .restart = true,
-	       .help = "The UNIX socket for softlanctl."),
-	STRING("control_group", control_group, "softlan", .restart = true,
-	       .help = "The group that may use the control socket."),
-	STRING("user", user, "softlan-relay", .restart = true, .cli = true,
-	       .help = "Whom the daemon becomes when it is started as root; empty: it stays root."),
-	INT("limits.rooms", max_rooms, 256, 1, 65535, .help = "How many rooms may be open at once."),
-	INT("limits.peers_per_room", max_peers_per_room, 64, 1, PEERS_PER_ROOM_MAX,
-	    .help = "How many peers a room may have, its gateway included."),
-	INT("limits.peers", max_peers, 4096, 1, PEERS_MAX,
-	    .help = "How many peers the relay may have in all its rooms."),
-	INT("limits.handshakes_per_second", handshakes_per_second, 200, 0, 1000000,
-	    .help = "How many new connections a second are taken; 0: no limit."),
-	INT("limits.malformed_datagrams", malformed_datagrams, 32, 1, 1000000,
-	    .help = "A peer with so many malformed datagrams in 60 s is disconnected."),
-	INT("client_rate.broadcast_pps", broadcast_pps, 500, 0, 100000000,
-	    .help = "Broadcast and multicast frames a second of each client; 0: no limit."),
-	INT("client_rate.unknown_unicast_pps", unknown_unicast_pps, 200, 0, 100000000,
-	    .help = "Frames a second of each client to unknown destinations; 0: no limit."),
-	INT("client_rate.bandwidth_kbit", bandwidth_kbit, 0, 0, 100000000,
-	    .help = "Kilobits a second that leave for each client's frames, every copy counted; 0: no "
-		    "limit."),
-	INT("lan_rate.broadcast_pps", lan_broadcast_pps, 1000, 0, 100000000,
-	    .help = "Broadcast and multicast frames a second from the LAN into a room; 0: no limit."),
-	INT("datagram.max_size", max_size, SL_BUDGET_DEFAULT, SL_BUDGET_MIN, SL_MTU_MAX + 18, .restart = true,
-	    .help = "The largest tunnel datagram in bytes; the MTU of peers without split is 18 less."),
-	BOOL("datagram.split", split, true, .restart = true,
-	     .help = "Let peers that can do it send frames of the full 1500-byte MTU in two datagrams."),
+	       .help = "Where the self-signed certificate and its key are kept.",
+	       .note = "Must be writable for the daemon."),
+	STRING("listen", listen, "443/udp", .restart = true, .check = check_listen,
+	       .help = "The UDP address to listen on: a port (443/udp, IPv4 and IPv6), or an address and "
+		       "port.",
+	       .section = "Network",
+	       .note = "With an address: \"203.0.113.10:443\" or \"[2001:db8::1]:443\". The firewall must "
+		       "let this UDP port in."),
 	STRING("congestion", congestion, "bbr", .restart = true, .choices = congestion_words,
-	       .help = "Congestion control towards the peers: bbr or cubic."),
+	       .help = "Congestion control towards the peers: bbr or cubic.",
+	       .note = "bbr keeps its rate on a lossy path and its queues short; cubic is the classic one."),
 	BOOL("offload", offload, true, .restart = true,
-	     .help = "Use UDP segmentation and receive offload where the system has them."),
+	     .help = "Use UDP segmentation and receive offload where the system has them.",
+	     .note = "Off: for fault finding."),
+	INT("datagram.max_size", max_size, SL_BUDGET_DEFAULT, SL_BUDGET_MIN, SL_MTU_MAX + 18, .restart = true,
+	    .help = "The largest tunnel datagram in bytes; the MTU of peers without split is 18 less.",
+	    .note = "From 1298 to 1518: 1400 gives an MTU of 1382. A peer without split whose path cannot "
+		    "carry this is refused, so more is not better."),
+	BOOL("datagram.split", split, true, .restart = true,
+	     .help = "Let peers that can do it send frames of the full 1500-byte MTU in two datagrams.",
+	     .note = "Only what does not fit into one goes in two. Peers without it do not get such frames "
+		     "(datagram_budget)."),
 	{
 		.name = "rooms",
 		.type = SL_OPT_LIST,
 		.offset = offsetof(struct relay_config, rooms),
 		.help = "The rooms that may be opened, with their secrets and safety rules; empty: any room "
 			"code.",
+		.section = "Who may come",
+		.note = rooms_note,
 		.load_list = load_rooms,
 		.free_list = free_rooms,
 		.dump_list = dump_rooms,
 	},
+	INT("limits.rooms", max_rooms, 256, 1, 65535, .help = "How many rooms may be open at once."),
+	INT("limits.peers_per_room", max_peers_per_room, 64, 1, PEERS_PER_ROOM_MAX,
+	    .help = "How many peers a room may have, its gateway included.", .note = "At most 512."),
+	INT("limits.peers", max_peers, 4096, 1, PEERS_MAX,
+	    .help = "How many peers the relay may have in all its rooms."),
+	INT("limits.handshakes_per_second", handshakes_per_second, 200, 0, 1000000,
+	    .help = "How many new connections a second are taken; 0: no limit.",
+	    .note = "Beyond half of it, newcomers have to prove their address first (QUIC Retry)."),
+	INT("limits.malformed_datagrams", malformed_datagrams, 32, 1, 1000000,
+	    .help = "A peer with so many malformed datagrams in 60 s is disconnected."),
+	INT("client_rate.broadcast_pps", broadcast_pps, 500, 0, 100000000,
+	    .help = "Broadcast and multicast frames a second of each client; 0: no limit.",
+	    .group = "For each client. A game may be loud for a moment, a storm is loud for good: what a "
+		     "second allows may come at once, and so a burst of service discovery passes."),
+	INT("client_rate.unknown_unicast_pps", unknown_unicast_pps, 200, 0, 100000000,
+	    .help = "Frames a second of each client to unknown destinations; 0: no limit."),
+	INT("client_rate.bandwidth_kbit", bandwidth_kbit, 0, 0, 100000000,
+	    .help = "Kilobits a second that leave for each client's frames, every copy counted; 0: no "
+		    "limit."),
+	INT("lan_rate.broadcast_pps", lan_broadcast_pps, 1000, 0, 100000000,
+	    .help = "Broadcast and multicast frames a second from the LAN into a room; 0: no limit.",
+	    .group = "From the gateway's LAN into its room. It saves the players' lines from a loud LAN."),
+	STRING("control_socket", control_socket, SL_RUNDIR "/relay/control.sock", .restart = true,
+	       .help = "The UNIX socket for softlanctl.", .section = "Operation"),
+	STRING("control_group", control_group, "softlan", .restart = true,
+	       .help = "The group that may use the control socket."),
+	STRING("user", user, "softlan-relay", .restart = true, .cli = true,
+	       .help = "Whom the daemon becomes when it is started as root; empty: it stays root.",
+	       .note = "It keeps the capabilities of its work only. What is read again at a reload must be "
+		       "readable for this user."),
 	STRING("log.level", log_level, "info", .choices = level_words,
 	       .help = "How much is logged: error, warning, info or debug."),
-	BOOL("log.frames", log_frames, false, .help = "Write one log line for each frame."),
+	BOOL("log.frames", log_frames, false, .help = "Write one log line for each frame.",
+	     .note = "With what was done with it, and why. Loud: for fault finding only."),
 	INT("timing.idle_timeout", idle_timeout, 30, 1, 3600, .restart = true,
 	    .help = "Seconds of silence after which a peer is taken for lost."),
 	INT("timing.keep_alive", keep_alive, 2, 1, 3600, .restart = true,
-	    .help = "Seconds between signs of life on a quiet connection."),
+	    .help = "Seconds between signs of life on a quiet connection.",
+	    .note = "Less than idle_timeout. A peer silent for 1.5 times this gives its place to a newcomer "
+		    "with the same MAC, or to a new gateway."),
 	INT("timing.stats_interval", stats_interval, 10, 1, 86400,
 	    .help = "Seconds between the log lines with the relay's totals (log.level debug)."),
 	{.name = NULL},
@@ -355,8 +421,8 @@ void relay_config_validate(const void *config, const char *file, struct sl_optio
 	if (!development && !c->certificate[0] && !c->private_key[0])
 		sl_option_errors_add(
 			errors, file, 0, "certificate",
-			"no certificate is chosen: set certificate and private_key to PEM files, "
-			"or dev_certificate_out to a file for the DER of a self-signed certificate");
+			"no certificate is chosen: set certificate and private_key to PEM files, or "
+			"dev_certificate_out to a file for the DER of a self-signed certificate");
 	else if (!development && !c->private_key[0])
 		sl_option_errors_add(errors, file, 0, "private_key",
 				     "missing: certificate needs its private key in a PEM file");

@@ -41,6 +41,7 @@ struct relay_config {
 };
 
 extern const struct sl_option relay_options[]; // ends with a row without a name
+extern const char relay_conf_intro[];          // of the sample (daemon/options_text.h)
 
 // The checks across keys.
 void relay_config_validate(const void *config, const char *file, struct sl_option_errors *errors);

@@ -81,81 +81,6 @@ static char *dump(const struct sl_option *table, const void *config)
 	return text;
 }
 
-// The sample names the paths of a system installation; `configure --prefix` may have chosen others.
-static void put_line(FILE *out, const char *line)
-{
-	static const char *const paths[][2] = {
-		{"/etc/softlan", SL_CONFDIR}, {"/run/softlan", SL_RUNDIR}, {"/var/lib/softlan", SL_STATEDIR}};
-
-	for (size_t i = 0; i < 3; i++) {
-		const char *at = strstr(line, paths[i][0]);
-
-		if (at == NULL)
-			continue;
-		fprintf(out, "%.*s%s%s", (int)(at - line), line, paths[i][1], at + strlen(paths[i][0]));
-		return;
-	}
-	fputs(line, out);
-}
-
-// The sample with its settings made active; gives how many there are.
-static unsigned activate(const char *name, const char *to)
-{
-	const char *srcdir = getenv("srcdir");
-	char line[512], path[512];
-	unsigned keys = 0;
-	FILE *in, *out;
-
-	snprintf(path, sizeof(path), "%s/etc/%s", srcdir != NULL ? srcdir : ".", name);
-	in = fopen(path, "r");
-	assert_non_null(in);
-	out = fopen(to, "w");
-	while (fgets(line, sizeof(line), in) != NULL) {
-		const char *text = strncmp(line, "// ", 3) == 0 ? line + 3 : line;
-		size_t word = strspn(text + strspn(text, " "), "abcdefghijklmnopqrstuvwxyz0123456789_") +
-			      strspn(text, " ");
-
-		if (text[0] == '{' || text[0] == '}' || strncmp(text + word, " =", 2) == 0 ||
-		    strcmp(text + word, ":\n") == 0) {
-			put_line(out, text);
-			keys += strncmp(text + word, " =", 2) == 0;
-		}
-	}
-	fclose(in);
-	fclose(out);
-	return keys;
-}
-
-static void sample_shows_the_defaults(struct fixture *f, const char *name, const struct sl_option *table,
-				      void *config)
-{
-	unsigned keys = activate(name, f->path), options = 0;
-	char *before = dump(table, config), *after;
-
-	for (const struct sl_option *option = table; option->name != NULL; option++)
-		options++;
-	assert_int_equal(keys, options);
-	if (sl_options_load(table, config, f->path, &f->errors) != SL_OK)
-		fail_msg("%s", f->errors.text);
-	after = dump(table, config);
-	assert_string_equal(before, after);
-	free(before);
-	free(after);
-}
-
-// OPS-1: the files that are installed show every key with the default that is in the program.
-static void ops_1_the_sample_files_show_the_defaults(void **state)
-{
-	struct fixture *f = *state;
-	struct sl_client_config client;
-
-	sample_shows_the_defaults(f, "gateway.conf", sl_gateway_options, &f->config);
-	memset(&client, 0, sizeof(client));
-	assert_int_equal(sl_options_defaults(sl_client_options, &client), SL_OK);
-	sample_shows_the_defaults(f, "client.conf", sl_client_options, &client);
-	sl_options_free(sl_client_options, &client);
-}
-
 // OPS-1: what --dump-config prints can be loaded, and says the same again.
 static void ops_1_a_dump_can_be_loaded_again(void **state)
 {
@@ -431,7 +356,6 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(ops_1_the_defaults),
-		T(ops_1_the_sample_files_show_the_defaults),
 		T(ops_1_a_dump_can_be_loaded_again),
 		T(filter_policy),
 		T(filter_rules_switched_off_are_named),
