@@ -88,6 +88,7 @@ enum sl_drop lan_guard_inward(struct lan_guard *lan, const struct sl_mac *client
 static void report_loop(struct lan_guard *lan, const char *room, const struct sl_session_peer *culprit)
 {
 	struct sl_log_limit *limit = &lan->culprits[culprit->id % LAN_GUARD_CULPRITS];
+	const struct sl_log_about about = {room, culprit->id, &culprit->mac, "loop"};
 	char mac[SL_MAC_TEXT];
 	uint64_t held_back;
 
@@ -95,8 +96,7 @@ static void report_loop(struct lan_guard *lan, const char *room, const struct sl
 		return;
 	sl_mac_format(&culprit->mac, mac);
 	sl_log_write_about(
-		lan->env->log, SL_LOG_WARNING, "gateway",
-		&(struct sl_log_about){room, culprit->id, &culprit->mac, "loop"},
+		lan->env->log, SL_LOG_WARNING, "gateway", &about,
 		"the loop probe of peer %u (mac %s) came back from the LAN: that client's machine bridges "
 		"room %s into this LAN; the relay is told, and isolates it if the probe is genuine",
 		culprit->id, mac, room);

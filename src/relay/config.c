@@ -394,7 +394,7 @@ const struct sl_option relay_options[] = {
 	       .help = "The UNIX socket for softlanctl.", .section = "Operation"),
 	STRING("control_group", control_group, "softlan", .restart = true,
 	       .help = "The group that may use the control socket."),
-	STRING("user", user, "softlan-relay", .restart = true, .cli = true,
+	STRING("user", user, "softlan-relay", .restart = true,
 	       .help = "Whom the daemon becomes when it is started as root; empty: it stays root.",
 	       .note = "It keeps the capabilities of its work only. What is read again at a reload must be "
 		       "readable for this user."),
