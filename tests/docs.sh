@@ -67,9 +67,9 @@ check "docs/protocol.md has every reject reason" "$(echo "$rejects" | missing "$
 
 # The literal text that a line of the log begins with, up to its first value.
 lines=$(find "$source/src" -name '*.c' -exec cat {} + | tr '\n\t' '  ' |
-	sed 's/sl_\(err\|warn\|info\)(/\n@/g; s/sl_log_write_about(/\n#/g' |
-	sed -n 's/^@[^,;]*,[^,;]*, *"\([^"]*\)".*/\1/p; s/^#[^,;]*,[^,;]*,[^,;]*,[^";]*"\([^"]*\)".*/\1/p' | sed 's/%.*//; s/\\$//; s/[ ,(:]*$//' |
-	awk 'length($0) >= 8' | sort -u)
+	sed 's/sl_\(err\|warn\|info\|log_write\|log_write_about\)(/\n@/g' |
+	sed -n 's/^@\([^;"]*\)"[a-z]*", */@\1/; s/^@[^;"]*"\([^"]*\)".*/\1/p' |
+	sed 's/%.*//; s/\\$//; s/[ ,(:]*$//' | awk 'length($0) >= 8' | sort -u)
 check "the source has log lines" "$(some "$lines" 40)"
 check "docs/operating.md explains every log line" "$(echo "$lines" | missing "$operating" '' '')"
 hook=$(sed -n '/^    #!\/bin\/sh/,/^$/s/^    //p' "$operating")

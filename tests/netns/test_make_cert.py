@@ -3,6 +3,8 @@
 
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -98,6 +100,33 @@ def by_name(party):
     leaves(party, NAME, "server_name", **{**endpoint, "server_name": "other.example.org"})
     named.stop()
     party.daemons.remove(named)
+
+
+@plan.case("a renewed pair is taken over by a reload: nobody is lost, newcomers see the new one [RELAY-14 OPS-2]")
+def renewed(party):
+    relay, old, _ = made(party, "before", NAME)
+    fresh, new, _ = made(party, "after", NAME)
+    old["relay"] = new["relay"] = f"{topology.RELAY}:4433"
+    named = daemons.make_relay(party, "renewed", listen=f"{topology.RELAY}:4433", **relay).start()
+    client = daemons.make_client(party, "c2", "stays", **old).start()
+    standard.give_address(party, "c2")
+    before = named.status()["certificate"]["sha256"]
+    # What the renewal hook of docs/operating.md does: both files are replaced, then one reload.
+    for key in ("certificate", "private_key"):
+        shutil.copyfile(fresh[key], relay[key] + ".new")
+        os.rename(relay[key] + ".new", relay[key])
+    named.process.send_signal(signal.SIGHUP)
+    traffic.eventually("status shows the new certificate",
+                       lambda: named.status()["certificate"]["sha256"] != before, 5)
+    other = daemons.make_client(party, "c1", "comes", tap="other0", **new).start()
+    tap.expect(other.connected(), f"a newcomer with the new pin is not connected: {other.tail()}")
+    tap.expect_equal([client.connected(), client.status()["reconnects"]], [True, 0], "the one who was there")
+    other.stop()
+    client.stop()
+    leaves(party, "not trusted", **old)
+    named.stop()
+    for daemon in (other, client, named):
+        party.daemons.remove(daemon)
 
 
 @plan.case("the key is for the relay's group alone, if there is one, else for root; the copies are for everybody [OPS-5]")
