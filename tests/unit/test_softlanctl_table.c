@@ -27,7 +27,7 @@ static char *print(const char *verb_name, const char *json)
 		fail_msg("%s: %s", json, why.text);
 	FILE *out = open_memstream(&text, &len);
 	assert_non_null(out);
-	int rc = verb->print(out, document);
+	int rc = verb->print(out, false, document);
 	fclose(out);
 	json_decref(document);
 	if (rc != 0) {
@@ -103,7 +103,7 @@ static void test_OPS_3_table_alignment(void **state)
 	for (size_t i = 0; i < 9; i++)
 		ctl_table_cell(table, cells[i]);
 	FILE *out = open_memstream(&text, &len);
-	assert_int_equal(ctl_table_print(table, out), 0);
+	assert_int_equal(ctl_table_print(table, out, false), 0);
 	fclose(out);
 	assert_string_equal(text, "NAME             N  END\n"
 				  "a            12345  x\n"
