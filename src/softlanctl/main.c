@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -212,6 +213,7 @@ static int show_top(struct question *question)
 {
 	const struct ctl_options *options = question->options;
 	struct sl_error error = {.text = ""};
+	const char *term = getenv("TERM");
 	json_t *status = NULL;
 
 	if (options->json)
@@ -219,6 +221,11 @@ static int show_top(struct question *question)
 				   NULL);
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return usage_error("top needs a terminal; peers and stats print the same numbers once", NULL);
+	if (!term || !term[0] || strcmp(term, "dumb") == 0)
+		return usage_error(
+			"top needs a terminal with a cursor to move (TERM is not set, or \"dumb\"); "
+			"peers and stats print the same numbers once",
+			NULL);
 	int rc = ask_other(question, "status", &status);
 	json_decref(status);
 	if (rc != SL_OK)

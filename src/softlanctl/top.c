@@ -17,6 +17,7 @@
 #include "softlanctl/top_view.h"
 
 #define PAUSE_MS 1000
+#define PAUSE_MAX_MS 10000
 #define SHARE 20       // at most one part in so many of the daemon's time is for us
 #define HALF_KEY_MS 50 // what follows an ESC comes together with it
 
@@ -72,10 +73,11 @@ static void drop_answers(struct top *top)
 	top->query = NULL;
 }
 
-static void plan_next(struct top *top)
+static void plan_next(struct top *top, uint64_t pause_ms)
 {
-	uint64_t now = now_ms(), pause = (now - top->began_ms) * SHARE;
-	top->next_ms = now + (pause > PAUSE_MS ? pause : PAUSE_MS);
+	if (pause_ms < PAUSE_MS)
+		pause_ms = PAUSE_MS;
+	top->next_ms = now_ms() + (pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS);
 }
 
 // The daemon is away, or does not answer: that is shown, and it is asked again.
@@ -86,7 +88,7 @@ static void lose(struct top *top, const struct sl_error *error)
 	snprintf(top->problem.text, sizeof(top->problem.text), "%.*s; asking again",
 		 (int)sizeof(top->problem.text) - 20, error->text);
 	top->view.problem = top->problem.text;
-	plan_next(top);
+	plan_next(top, PAUSE_MS);
 	draw(top);
 }
 
@@ -109,7 +111,7 @@ static void take(struct top *top)
 	top->asked = 0;
 	top->shown = true;
 	top->view.problem = NULL;
-	plan_next(top);
+	plan_next(top, (now_ms() - top->began_ms) * SHARE);
 	draw(top);
 }
 
