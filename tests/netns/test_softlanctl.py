@@ -48,7 +48,7 @@ def kick(party):
     tap.expect(f"peer kicked by an operator, room ROOM1 peer {peer.id}" in party.relayd.log(), "no log line")
 
 
-@plan.case("a kicked client comes back by itself; its interface and address stay [OPS-3 CLIENT-7]", limit=60)
+@plan.case("a kicked client comes back by itself; its interface and address stay [OPS-3 CORE-1]", limit=60)
 def comes_back(party):
     client = party.clients["c1"]
     before = client.status()["peer_id"]
