@@ -24,6 +24,8 @@ static void put_member(void *arg, const char *name, const json_t *value)
 		if (strcmp(name, shown[i]) == 0) // above
 			return;
 	}
+	if (strncmp(name, "counters.", 9) == 0) // for programs; people ask for `stats`
+		return;
 	ctl_put_text(out, name);
 	fprintf(out, ": %s", ctl_style_on(bad ? CTL_BAD : CTL_PLAIN, print->colour));
 	ctl_put_scalar(out, value);
