@@ -9,7 +9,10 @@ import struct
 import termios
 import time
 
-import pyte
+from . import debian
+
+debian.need("pyte", "python3-pyte")
+import pyte  # noqa: E402  pylint: disable=C0413
 
 
 class Terminal:

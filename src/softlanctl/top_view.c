@@ -137,7 +137,7 @@ static void put_line(FILE *out, const struct ctl_top_view *view, enum ctl_style 
 	free(text);
 }
 
-static char *line_daemon(const struct ctl_top_view *view, const struct ctl_top_model *model)
+static char *line_daemon(const struct ctl_top_model *model)
 {
 	const json_t *status = model->answers.status;
 	const char *daemon = ctl_member_text(status, "daemon"), *version = ctl_member_text(status, "version"),
@@ -146,7 +146,6 @@ static char *line_daemon(const struct ctl_top_view *view, const struct ctl_top_m
 	uint64_t number;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
-	(void)view;
 	if (!out)
 		return NULL;
 	ctl_put_text(out, daemon ? daemon : "softlan");
@@ -260,7 +259,7 @@ void ctl_top_draw(FILE *out, struct ctl_top_view *view, const struct ctl_top_mod
 	struct ctl_top_rows rows = {0};
 
 	fputs("\x1b[H", out);
-	put_line(out, view, CTL_BOLD, line_daemon(view, model));
+	put_line(out, view, CTL_BOLD, line_daemon(model));
 	if (view->lines > LINES_ABOVE + LINES_BELOW && ctl_top_rows(&rows, model, view)) {
 		fputs("\r\n", out);
 		put_line(out, view, away ? CTL_BAD : CTL_PLAIN, line_sentence(view, model));

@@ -126,7 +126,7 @@ def order(party):
         tap.expect_equal(term.wait(), 0, "exit code")
 
 
-@plan.case("gateway and client: their own room's peers at once [OPS-3 OBS-4]")
+@plan.case("gateway and client: their own room's peers at once [OPS-3]")
 def endpoints(party):
     for daemon, role in ((party.gateway, "client"), (party.clients["c1"], "gateway")):
         with top(daemon) as term:
