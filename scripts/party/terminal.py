@@ -9,10 +9,7 @@ import struct
 import termios
 import time
 
-from . import debian
-
-debian.need("pyte", "python3-pyte")
-import pyte  # noqa: E402  pylint: disable=C0413
+import pyte
 
 
 class Terminal:
