@@ -77,7 +77,8 @@ def long_requests(party):
     text = b"ERR usage a request is one line of at most 4096 bytes\n"
     for daemon in all_of(party):
         tap.expect_equal(control_load.say(daemon.control, control_load.LONG), text, "1 MB")
-        tap.expect_equal(control_load.say(daemon.control, b"SOFTLAN1 status" + b" " * 4081 + b"\n"), text, "4,097 bytes")
+        answer = control_load.say(daemon.control, b"SOFTLAN1 status" + b" " * 4081 + b"\n")
+        tap.expect_equal(answer, text, "4,097 bytes")
         answer = control_load.say(daemon.control, b"SOFTLAN1 status" + b" " * 4080 + b"\n")
         tap.expect(answer.startswith(b"OK\n"), f"4,096 bytes: {answer[:80]}")
     sock = control_load.dial(party.relayd.control)
@@ -108,7 +109,7 @@ def joins(party, stop):
         hostile.RawPeer(party, "c2").end()
 
 
-@plan.case("all at once for 12 s, with a reader of `watch` that takes a byte a second: no ping is lost, memory grows by "
+@plan.case("all at once for 12 s, and a reader of `watch` that takes a byte a second: no ping is lost, memory grows by "
            "less than 4 MB, no descriptor is left [OPS-3]", limit=120)
 def together(party):
     some = all_of(party)

@@ -216,6 +216,15 @@ def bash_completes(party):
     tap.expect_equal(complete("-s", party.path("nobody.sock"), "rooms", ""), [], "rooms of no daemon")
 
 
+@plan.case("what a daemon says is no command to the shell that completes [OPS-3]")
+def completion_is_safe(party):
+    mark, path = party.path("executed"), party.path("false.sock")
+    codes = [f"$(touch {mark})", f"`touch {mark}`", f"a;touch {mark}", "\x1b[2J", "GOOD", f"$(touch${{IFS}}{mark})"]
+    with hostile.false_daemon(path, {"rooms": {"rooms": [{"code": code, "id": 1} for code in codes]}}):
+        tap.expect_equal(complete("-s", path, "rooms", ""), ["GOOD"], "offered")
+    tap.expect(not os.path.exists(mark), "the shell has run a command of the daemon's")
+
+
 @plan.case("zsh: the completion is well-formed and registers itself [OPS-3]")
 def zsh_loads(_):
     script = "fpath=($1 $fpath); autoload -Uz compinit; compinit -u -D; print -r -- $_comps[softlanctl]; " \

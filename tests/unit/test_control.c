@@ -107,7 +107,8 @@ static void test_OPS_3_slow_and_silent_readers(void **state)
 	bool ended;
 	int slow = dial(f);
 	say(slow, "SOFTLAN1 big\n", 13);
-	run_ms(f, 20); // with a sanitizer the answer alone takes long to make: the others' time begins after that
+	run_ms(f, 20); // with a sanitizer the answer alone takes long to make: the others' time begins after
+		       // that
 	int silent = dial(f), watcher = dial(f);
 	say(silent, "SOFTLAN1 ec", 11);
 	say(watcher, "SOFTLAN1 watch\n", 15);
