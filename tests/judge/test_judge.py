@@ -11,9 +11,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "scripts")]
-from party import debian  # noqa: E402  pylint: disable=C0413
-debian.need("scapy", "python3-scapy")
+sys.path.insert(0, HERE)
 import corpus  # noqa: E402  pylint: disable=C0413
 import judge  # noqa: E402  pylint: disable=C0413
 import mutants  # noqa: E402  pylint: disable=C0413
