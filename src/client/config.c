@@ -9,10 +9,6 @@
 #include "port/tap.h"
 #include "session/settings_table.h"
 
-#ifndef SL_STATEDIR
-#define SL_STATEDIR "/var/lib/softlan"
-#endif
-
 static int check_mac(const char *value, struct sl_error *error)
 {
 	return value[0] == '\0' ? SL_OK : identity_check_mac(value, error);

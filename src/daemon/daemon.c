@@ -62,14 +62,7 @@ static void end_late(void *arg)
 	sl_runtime_exit(&frame->runtime, frame->runtime.exit_code, NULL);
 }
 
-// Where the daemon's files are by default; those elsewhere are the operator's.
-#ifndef SL_RUNDIR
-#define SL_RUNDIR "/run/softlan"
-#endif
-#ifndef SL_STATEDIR
-#define SL_STATEDIR "/var/lib/softlan"
-#endif
-
+// The directories are those that systemd would make; files elsewhere are the operator's.
 static int drop_privileges(struct frame *frame, struct sl_error *error)
 {
 	const struct sl_daemon *daemon = frame->daemon;

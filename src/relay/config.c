@@ -8,16 +8,6 @@
 #include "net/addr.h"
 #include "proto/mtu.h"
 
-#ifndef SL_CONFDIR
-#define SL_CONFDIR "/etc/softlan"
-#endif
-#ifndef SL_RUNDIR
-#define SL_RUNDIR "/run/softlan"
-#endif
-#ifndef SL_STATEDIR
-#define SL_STATEDIR "/var/lib/softlan"
-#endif
-
 // A peer of a full room gets one line about each other peer in one write: that must stay below the
 // 64 KiB of control messages that may wait for it.
 #define PEERS_PER_ROOM_MAX 512

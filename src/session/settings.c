@@ -9,10 +9,6 @@
 
 #define DEV_SERVER_NAME "softlan-relay.local"
 
-#ifndef SL_VERSION
-#define SL_VERSION "0"
-#endif
-
 #ifdef _WIN32
 #define SYSTEM_NAME "Windows"
 #else

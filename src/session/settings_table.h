@@ -15,13 +15,6 @@
 #include "proto/mtu.h"
 #include "session/settings.h"
 
-#ifndef SL_CONFDIR
-#define SL_CONFDIR "/etc/softlan"
-#endif
-#ifndef SL_RUNDIR
-#define SL_RUNDIR "/run/softlan"
-#endif
-
 #define SL_ENDPOINT_TIME_MAX 3600 // seconds
 
 // `T`: the daemon's configuration struct; `member`: its struct sl_endpoint_settings; `who`:

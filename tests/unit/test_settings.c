@@ -13,10 +13,6 @@
 #include "client/config.h"
 #include "session/settings_table.h"
 
-#ifndef SL_STATEDIR
-#define SL_STATEDIR "/var/lib/softlan"
-#endif
-
 struct fixture {
 	struct sl_gateway_config config;
 	struct sl_option_errors errors;
