@@ -1,6 +1,10 @@
-"""Hostile parties: a peer and a relay that keep no rule (tests/tools), and the events that people hear of."""
+"""Hostile parties: a peer, a relay (tests/tools) and a control socket that keep no rule; and the events that people
+hear of."""
 
+import contextlib
 import json
+import os
+import socket
 import subprocess
 import threading
 import time
@@ -60,6 +64,33 @@ class Watch(Lines):
         if self.process.poll() is not None:
             self.close()
             raise daemons.DaemonFailed(f"softlanctl watch on {daemon.name}: exit {self.process.returncode}")
+
+
+@contextlib.contextmanager
+def false_daemon(path, answers):
+    """A control socket that answers as no softlan daemon would: answers[verb] as JSON."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen(8)
+
+    def serve():
+        while True:
+            try:
+                reader, _ = server.accept()
+            except OSError:
+                return
+            with reader, contextlib.suppress(OSError):
+                verb = reader.recv(4096).decode().split()[1]
+                reader.sendall(b"OK\n" + json.dumps(answers[verb]).encode())
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        server.close()
+        os.unlink(path)
 
 
 class Tool(Lines):

@@ -12,6 +12,8 @@
 #include "daemon/control_request.h"
 #include "obs/events.h"
 
+#define STRING_OF(x) #x
+#define STRING(x) STRING_OF(x)
 #define HANG_UP_NS SL_NS_PER_S // how often one that said its last word is looked after
 
 struct control_conn {
@@ -299,10 +301,15 @@ static void conn_timeout(void *arg)
 {
 	struct control_conn *conn = arg;
 	struct sl_env *env = conn_env(conn);
-	if (conn->backlog && !hung_up(conn))
+	if (conn->backlog && !hung_up(conn)) {
 		env->ops->timer_set(conn->timer, env->now_ns + HANG_UP_NS);
-	else
+	} else if (!conn->backlog && !conn->out) {
+		sl_io_want(conn->io, 0);
+		conn_refuse(conn, "timeout",
+			    "the request was not complete within " STRING(SL_CONTROL_REQUEST_S) " s");
+	} else {
 		conn_end(conn);
+	}
 }
 
 struct control_conn *control_conn_new(struct control_conn_owner *owner, int fd)

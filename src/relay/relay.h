@@ -30,6 +30,11 @@ void sl_relay_stop(struct sl_relay *relay, sl_relay_fn stopped, void *arg);
 // statistics interval. `tls` may be freed once the relay is gone or has another one. SL_OK or SL_ERR_NOMEM
 // (nothing changed).
 int sl_relay_reload(struct sl_relay *relay, const struct relay_config *config, struct sl_tls *tls);
+// Disconnects a joined peer at an operator's wish: it is told `disconnect` with the reason (cleaned as all
+// are; NULL or "": "kicked"), the others of its room `peer_left`, the connection is closed with code 4. It
+// may come back. `room` gets the code of the room that it was in. SL_OK, or SL_ERR_NOT_FOUND: no joined peer
+// has this id. Not from inside the relay's own callbacks.
+int sl_relay_kick(struct sl_relay *relay, uint16_t id, const char *reason, char room[static SL_ROOM_MAX + 1]);
 // Called whenever the number of rooms or peers has changed.
 void sl_relay_on_change(struct sl_relay *relay, sl_relay_fn changed, void *arg);
 

@@ -121,48 +121,6 @@ static int write_all(int fd, const char *data, size_t len, int64_t deadline_ms)
 	return SL_OK;
 }
 
-// Reads up to the end of the stream. The caller frees *out.
-static int read_all(int fd, int64_t deadline_ms, char **out, size_t *out_len)
-{
-	char *text = NULL;
-	size_t len = 0, capacity = 0;
-	int rc;
-	for (;;) {
-		if (len == capacity) {
-			capacity = capacity ? 2 * capacity : 4096;
-			char *larger = realloc(text, capacity);
-			if (!larger) {
-				rc = SL_ERR_NOMEM;
-				break;
-			}
-			text = larger;
-		}
-		ssize_t got = recv(fd, text + len, capacity - len, 0);
-		if (got > 0) {
-			len += (size_t)got;
-			if (len > CTL_ANSWER_MAX) {
-				rc = SL_ERR_TOO_LARGE;
-				break;
-			}
-			continue;
-		}
-		if (got == 0 || errno == ECONNRESET) {
-			*out = text;
-			*out_len = len;
-			return SL_OK;
-		}
-		if (errno != EAGAIN && errno != EINTR) {
-			rc = SL_ERR_SYSTEM;
-			break;
-		}
-		rc = wait_for(fd, POLLIN, deadline_ms);
-		if (rc != SL_OK)
-			break;
-	}
-	free(text);
-	return rc;
-}
-
 static int parse_answer(const char *path, const char *text, size_t len, json_t **out, struct sl_error *error)
 {
 	if (len == 0)
@@ -215,27 +173,106 @@ static int send_request(const char *path, unsigned timeout_s, int64_t deadline_m
 	return rc;
 }
 
+// ---- one question
+
+struct ctl_query {
+	const char *path;
+	int fd;
+	char *text;
+	size_t len, capacity;
+};
+
+static int query_start(const char *path, unsigned timeout_s, int64_t deadline_ms, int argc, char *const *argv,
+		       struct ctl_query **out, struct sl_error *error)
+{
+	struct ctl_query *query = calloc(1, sizeof(*query));
+	*out = NULL;
+	if (!query)
+		return failed(SL_ERR_NOMEM, path, timeout_s, error);
+	query->path = path;
+	int rc = send_request(path, timeout_s, deadline_ms, argc, argv, &query->fd, error);
+	if (rc == SL_OK)
+		*out = query;
+	else
+		free(query);
+	return rc;
+}
+
+int ctl_query_new(const char *path, int argc, char *const *argv, struct ctl_query **out,
+		  struct sl_error *error)
+{
+	return query_start(path, 0, now_ms(), argc, argv, out, error);
+}
+
+int ctl_query_fd(const struct ctl_query *query)
+{
+	return query->fd;
+}
+
+void ctl_query_free(struct ctl_query *query)
+{
+	if (!query)
+		return;
+	close(query->fd);
+	free(query->text);
+	free(query);
+}
+
+// Reads up to the end of the stream, or to what is there now (SL_ERR_AGAIN).
+static int read_some(struct ctl_query *query)
+{
+	for (;;) {
+		if (query->len == query->capacity) {
+			size_t capacity = query->capacity ? 2 * query->capacity : 4096;
+			char *larger = realloc(query->text, capacity);
+			if (!larger)
+				return SL_ERR_NOMEM;
+			query->text = larger;
+			query->capacity = capacity;
+		}
+		ssize_t got = recv(query->fd, query->text + query->len, query->capacity - query->len, 0);
+		if (got > 0) {
+			query->len += (size_t)got;
+			if (query->len > CTL_ANSWER_MAX)
+				return SL_ERR_TOO_LARGE;
+			continue;
+		}
+		if (got == 0 || errno == ECONNRESET)
+			return SL_OK;
+		if (errno != EINTR)
+			return errno == EAGAIN ? SL_ERR_AGAIN : SL_ERR_SYSTEM;
+	}
+}
+
+int ctl_query_read(struct ctl_query *query, json_t **out, struct sl_error *error)
+{
+	int rc = read_some(query);
+	*out = NULL;
+	if (rc == SL_OK)
+		return parse_answer(query->path, query->text, query->len, out, error);
+	if (rc == SL_ERR_TOO_LARGE)
+		return sl_fail(error, SL_ERR_PROTO, "the answer from %s is longer than 16 MiB", query->path);
+	return rc == SL_ERR_AGAIN ? rc : failed(rc, query->path, 0, error);
+}
+
 int ctl_ask(const char *path, unsigned timeout_s, int argc, char *const *argv, json_t **out,
 	    struct sl_error *error)
 {
 	int64_t deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
-	char *text = NULL;
-	size_t len = 0;
-	int fd;
+	struct ctl_query *query;
 
 	*out = NULL;
-	int rc = send_request(path, timeout_s, deadline_ms, argc, argv, &fd, error);
+	int rc = query_start(path, timeout_s, deadline_ms, argc, argv, &query, error);
 	if (rc != SL_OK)
 		return rc;
-	rc = read_all(fd, deadline_ms, &text, &len);
-	if (rc == SL_OK)
-		rc = parse_answer(path, text, len, out, error);
-	else if (rc == SL_ERR_TOO_LARGE)
-		rc = sl_fail(error, SL_ERR_PROTO, "the answer from %s is longer than 16 MiB", path);
-	else
-		failed(rc, path, timeout_s, error);
-	free(text);
-	close(fd);
+	while ((rc = ctl_query_read(query, out, error)) == SL_ERR_AGAIN) {
+		rc = wait_for(query->fd, POLLIN, deadline_ms);
+		if (rc != SL_OK) {
+			failed(rc, path, timeout_s, error);
+			break;
+		}
+	}
+	ctl_query_free(query);
 	return rc;
 }
 

@@ -16,6 +16,17 @@
 // that is none. SL_ERR_UNSUPPORTED: the daemon said no. SL_ERR_PERMISSION, SL_ERR_SYSTEM.
 int ctl_ask(const char *path, unsigned timeout_s, int argc, char *const *argv, json_t **out,
 	    struct sl_error *error);
+// The same without waiting: for who has a keyboard to look after. ctl_query_new connects and sends; its
+// errors are those of ctl_ask (SL_ERR_CLOSED: the daemon is too busy). `path` must outlive the query.
+struct ctl_query;
+int ctl_query_new(const char *path, int argc, char *const *argv, struct ctl_query **out,
+		  struct sl_error *error);
+int ctl_query_fd(const struct ctl_query *query); // to be waited for: readable
+// Reads what has come. SL_OK: *out is the document (the caller releases it). SL_ERR_AGAIN: there is more to
+// come. Else as ctl_ask.
+int ctl_query_read(struct ctl_query *query, json_t **out, struct sl_error *error);
+void ctl_query_free(struct ctl_query *query); // NULL is fine
+
 // Asks for events: `fn` gets each until it returns false or the daemon ends the stream. `timeout_s` is for
 // the daemon to take up the request. SL_OK: it ended between two events. SL_ERR_PROTO: something in the
 // stream was no event, it broke off within one, or `fn` had enough (then `error` is left alone). All else as

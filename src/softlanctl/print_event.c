@@ -6,6 +6,7 @@
 
 #include "softlanctl/members.h"
 #include "softlanctl/scalars.h"
+#include "softlanctl/style.h"
 #include "softlanctl/text.h"
 
 // In quotes where a reader could not tell where it ends.
@@ -42,14 +43,31 @@ static void put_member(void *arg, const char *name, const json_t *value)
 		ctl_put_scalar(out, value);
 }
 
-int ctl_print_event(FILE *out, const json_t *event)
+// What went wrong, and what somebody should look at.
+static enum ctl_style style_of(const char *name)
+{
+	static const char *const bad[] = {"loop", "disconnected"}, *const warn[] = {"filtered", "rejected",
+										    "notice", "kicked",
+										    "lost"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (strcmp(name, bad[i]) == 0)
+			return CTL_BAD;
+	}
+	for (size_t i = 0; i < sizeof(warn) / sizeof(warn[0]); i++) {
+		if (strcmp(name, warn[i]) == 0)
+			return CTL_WARN;
+	}
+	return CTL_PLAIN;
+}
+
+int ctl_print_event(FILE *out, bool colour, const json_t *event)
 {
 	const char *time = ctl_member_text(event, "time"), *name = ctl_member_text(event, "event");
 	if (!name)
 		return -1;
 	ctl_put_text(out, time ? time : "-");
 	fputc(' ', out);
-	ctl_put_text(out, name);
+	ctl_put_styled(out, name, style_of(name), colour);
 	ctl_scalars(event, put_member, out);
 	fputc('\n', out);
 	return 0;

@@ -38,12 +38,13 @@ static void cell_drops(struct ctl_table *table, const json_t *peer, const char *
 {
 	json_t *drops = json_object_get(peer, name), *value;
 	const char *reason;
+	bool isolated = json_is_true(json_object_get(peer, "isolated")), any = isolated;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *stream = open_memstream(&text, &len);
 	if (stream) {
 		const char *comma = "";
-		if (json_is_true(json_object_get(peer, "isolated"))) {
+		if (isolated) {
 			fputs("isolated", stream);
 			comma = ",";
 		}
@@ -54,18 +55,39 @@ static void cell_drops(struct ctl_table *table, const json_t *peer, const char *
 			fprintf(stream, "%s%s:%" JSON_INTEGER_FORMAT, comma, reason,
 				json_integer_value(value));
 			comma = ",";
+			any = true;
 		}
 		if (fclose(stream) != 0) {
 			free(text);
 			text = NULL;
 		}
 	}
-	ctl_table_cell(table, text);
+	ctl_table_styled(table, text, isolated ? CTL_BAD : any ? CTL_WARN : CTL_PLAIN);
 	free(text);
 }
 
+static void cell_dropped(struct ctl_table *table, const json_t *room, const char *name)
+{
+	char text[CTL_UNIT_TEXT];
+	uint64_t count;
+	bool known = ctl_member_count(room, name, &count);
+	if (known)
+		snprintf(text, sizeof(text), "%" PRIu64, count);
+	ctl_table_styled(table, known ? text : NULL, known && count > 0 ? CTL_WARN : CTL_PLAIN);
+}
+
+// A room without one has no LAN.
+static void cell_gateway(struct ctl_table *table, const json_t *room, const char *name)
+{
+	if (json_is_null(json_object_get(room, name)))
+		ctl_table_styled(table, NULL, CTL_WARN);
+	else
+		ctl_cell_count(table, room, name);
+}
+
 // One row for each object of the document's array `member`.
-static int print_list(FILE *out, const json_t *document, const char *member, const struct ctl_column *columns)
+static int print_list(FILE *out, bool colour, const json_t *document, const char *member,
+		      const struct ctl_column *columns)
 {
 	const json_t *list = json_object_get(document, member), *object;
 	size_t index;
@@ -79,44 +101,44 @@ static int print_list(FILE *out, const json_t *document, const char *member, con
 		for (const struct ctl_column *column = columns; column->title; column++)
 			column->cell(table, object, column->member);
 	}
-	int rc = ctl_table_print(table, out);
+	int rc = ctl_table_print(table, out, colour);
 	ctl_table_free(table);
 	return rc;
 }
 
-int ctl_print_rooms(FILE *out, const json_t *document)
+int ctl_print_rooms(FILE *out, bool colour, const json_t *document)
 {
 	static const struct ctl_column columns[] = {
-		{"CODE", false, "code", ctl_cell_text},
-		{"ID", true, "id", ctl_cell_count},
-		{"MTU", true, "mtu", ctl_cell_count},
-		{"GATEWAY", true, "gateway", ctl_cell_count},
-		{"CLIENTS", true, "clients", ctl_cell_count},
-		{"FRAMES", true, "frames", ctl_cell_count},
-		{"BYTES", true, "bytes", ctl_cell_bytes},
-		{"DROPPED", true, "dropped", ctl_cell_count},
+		{"CODE", false, "code", ctl_cell_text, 0},
+		{"ID", true, "id", ctl_cell_count, 0},
+		{"MTU", true, "mtu", ctl_cell_count, 0},
+		{"GATEWAY", true, "gateway", cell_gateway, 0},
+		{"CLIENTS", true, "clients", ctl_cell_count, 0},
+		{"FRAMES", true, "frames", ctl_cell_count, 0},
+		{"BYTES", true, "bytes", ctl_cell_bytes, 0},
+		{"DROPPED", true, "dropped", cell_dropped, 0},
 		{.title = NULL},
 	};
-	return print_list(out, document, "rooms", columns);
+	return print_list(out, colour, document, "rooms", columns);
 }
 
-int ctl_print_peers(FILE *out, const json_t *document)
+int ctl_print_peers(FILE *out, bool colour, const json_t *document)
 {
 	static const struct ctl_column columns[] = {
-		{"ID", true, "id", ctl_cell_count},
-		{"ROOM", false, "room", ctl_cell_text},
-		{"ROLE", false, "role", ctl_cell_text},
-		{"MAC", false, "mac", ctl_cell_text},
-		{"ADDRESS", false, "address", ctl_cell_text},
-		{"AGENT", false, "agent", ctl_cell_text},
-		{"RTT", true, "rtt_ms", cell_rtt},
-		{"BUDGET", true, "datagram_budget", ctl_cell_count},
-		{"JOINED", true, "joined_s", ctl_cell_seconds},
-		{"SEEN", true, "last_seen_ms", ctl_cell_millis},
-		{"RX", true, "rx", cell_traffic},
-		{"TX", true, "tx", cell_traffic},
-		{"DROPS", false, "drops", cell_drops},
+		{"ID", true, "id", ctl_cell_count, 0},
+		{"ROOM", false, "room", ctl_cell_text, 0},
+		{"ROLE", false, "role", ctl_cell_text, 0},
+		{"MAC", false, "mac", ctl_cell_text, 0},
+		{"ADDRESS", false, "address", ctl_cell_text, 0},
+		{"AGENT", false, "agent", ctl_cell_text, 0},
+		{"RTT", true, "rtt_ms", cell_rtt, 0},
+		{"BUDGET", true, "datagram_budget", ctl_cell_count, 0},
+		{"JOINED", true, "joined_s", ctl_cell_seconds, 0},
+		{"SEEN", true, "last_seen_ms", ctl_cell_millis, 0},
+		{"RX", true, "rx", cell_traffic, 0},
+		{"TX", true, "tx", cell_traffic, 0},
+		{"DROPS", false, "drops", cell_drops, 0},
 		{.title = NULL},
 	};
-	return print_list(out, document, "peers", columns);
+	return print_list(out, colour, document, "peers", columns);
 }

@@ -5,44 +5,58 @@
 
 #include "softlanctl/members.h"
 #include "softlanctl/scalars.h"
+#include "softlanctl/style.h"
 #include "softlanctl/text.h"
+
+struct status_print {
+	FILE *out;
+	bool colour;
+};
 
 static void put_member(void *arg, const char *name, const json_t *value)
 {
 	static const char *const shown[] = {"daemon", "version",   "pid",     "uptime_s",
 					    "state",  "sentences", "warnings"};
-	FILE *out = arg;
+	const struct status_print *print = arg;
+	FILE *out = print->out;
+	bool bad = strcmp(name, "isolated") == 0 && json_is_true(value);
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
 		if (strcmp(name, shown[i]) == 0) // above
 			return;
 	}
+	if (strncmp(name, "counters.", 9) == 0) // for programs; people ask for `stats`
+		return;
 	ctl_put_text(out, name);
-	fputs(": ", out);
+	fprintf(out, ": %s", ctl_style_on(bad ? CTL_BAD : CTL_PLAIN, print->colour));
 	ctl_put_scalar(out, value);
-	fputc('\n', out);
+	fprintf(out, "%s\n", ctl_style_off(bad ? CTL_BAD : CTL_PLAIN, print->colour));
 }
 
-static void put_sentence(FILE *out, const char *before, const json_t *sentence)
+static void put_sentence(const struct status_print *print, const char *before, enum ctl_style style,
+			 const json_t *sentence)
 {
 	if (!json_is_string(sentence))
 		return;
-	fprintf(out, "  %s", before);
-	ctl_put_text(out, json_string_value(sentence));
-	fputc('\n', out);
+	fprintf(print->out, "  %s%s", ctl_style_on(style, print->colour), before);
+	ctl_put_text(print->out, json_string_value(sentence));
+	fprintf(print->out, "%s\n", ctl_style_off(style, print->colour));
 }
 
-static void put_sentences(FILE *out, const char *before, const json_t *sentences)
+static void put_sentences(const struct status_print *print, const char *before, enum ctl_style style,
+			  const json_t *sentences)
 {
 	const json_t *sentence;
 	size_t index;
 	json_array_foreach(sentences, index, sentence)
 	{
-		put_sentence(out, before, sentence);
+		put_sentence(print, before, style, sentence);
 	}
 }
 
-int ctl_print_status(FILE *out, const json_t *document)
+int ctl_print_status(FILE *out, bool colour, const json_t *document)
 {
+	struct status_print print = {.out = out, .colour = colour};
+	bool away = json_is_false(json_object_get(document, "connected"));
 	const char *daemon = ctl_member_text(document, "daemon"),
 		   *version = ctl_member_text(document, "version");
 	const char *state = ctl_member_text(document, "state");
@@ -51,7 +65,7 @@ int ctl_print_status(FILE *out, const json_t *document)
 
 	if (!json_is_object(document) || !daemon)
 		return -1;
-	ctl_put_text(out, daemon);
+	ctl_put_styled(out, daemon, CTL_BOLD, colour);
 	fputc(' ', out);
 	ctl_put_text(out, version ? version : "-");
 	if (ctl_member_count(document, "pid", &number))
@@ -60,11 +74,11 @@ int ctl_print_status(FILE *out, const json_t *document)
 		fprintf(out, ", up %s", ctl_seconds(number, unit));
 	if (state) {
 		fputs(", ", out);
-		ctl_put_text(out, state);
+		ctl_put_styled(out, state, away ? CTL_BAD : CTL_PLAIN, colour);
 	}
 	fputc('\n', out);
-	put_sentences(out, "", json_object_get(document, "sentences"));
-	put_sentences(out, "warning: ", json_object_get(document, "warnings"));
-	ctl_scalars(document, put_member, out);
+	put_sentences(&print, "", CTL_PLAIN, json_object_get(document, "sentences"));
+	put_sentences(&print, "warning: ", CTL_WARN, json_object_get(document, "warnings"));
+	ctl_scalars(document, put_member, &print);
 	return 0;
 }

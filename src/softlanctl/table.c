@@ -8,7 +8,10 @@
 struct ctl_table {
 	const struct ctl_column *columns;
 	size_t width; // columns
-	char **cells;
+	struct cell {
+		char *text; // escaped
+		enum ctl_style style;
+	} * cells;
 	size_t count, capacity;
 	bool failed;
 };
@@ -29,18 +32,18 @@ void ctl_table_free(struct ctl_table *table)
 	if (!table)
 		return;
 	for (size_t i = 0; i < table->count; i++)
-		free(table->cells[i]);
+		free(table->cells[i].text);
 	free(table->cells);
 	free(table);
 }
 
-void ctl_table_cell(struct ctl_table *table, const char *text)
+void ctl_table_styled(struct ctl_table *table, const char *text, enum ctl_style style)
 {
 	if (table->failed)
 		return;
 	if (table->count == table->capacity) {
 		size_t capacity = table->capacity ? 2 * table->capacity : 64;
-		char **cells = realloc(table->cells, capacity * sizeof(*cells));
+		struct cell *cells = realloc(table->cells, capacity * sizeof(*cells));
 		if (!cells) {
 			table->failed = true;
 			return;
@@ -49,24 +52,34 @@ void ctl_table_cell(struct ctl_table *table, const char *text)
 		table->capacity = capacity;
 	}
 	char *cell = ctl_escape(text && text[0] ? text : "-");
-	if (cell)
-		table->cells[table->count++] = cell;
-	else
+	if (!cell) {
 		table->failed = true;
+		return;
+	}
+	size_t width_max = table->columns[table->count % table->width].width_max;
+	if (width_max > 0)
+		ctl_cut(cell, width_max);
+	table->cells[table->count++] = (struct cell){.text = cell, .style = style};
 }
 
-static void print_cell(FILE *out, const char *text, size_t width, bool right, bool last)
+void ctl_table_cell(struct ctl_table *table, const char *text)
+{
+	ctl_table_styled(table, text, CTL_PLAIN);
+}
+
+static void print_cell(FILE *out, const char *text, enum ctl_style style, bool colour, size_t width,
+		       bool right, bool last)
 {
 	size_t len = ctl_width(text), pad = width > len ? width - len : 0;
 	if (right)
 		fprintf(out, "%*s", (int)pad, "");
-	fputs(text, out);
+	fprintf(out, "%s%s%s", ctl_style_on(style, colour), text, ctl_style_off(style, colour));
 	if (!right && !last) // no blanks at a line's end
 		fprintf(out, "%*s", (int)pad, "");
 	fputs(last ? "\n" : "  ", out);
 }
 
-int ctl_table_print(const struct ctl_table *table, FILE *out)
+int ctl_table_print(const struct ctl_table *table, FILE *out, bool colour)
 {
 	if (table->failed || table->width == 0)
 		return -1;
@@ -76,17 +89,17 @@ int ctl_table_print(const struct ctl_table *table, FILE *out)
 	for (size_t i = 0; i < table->width; i++)
 		widths[i] = ctl_width(table->columns[i].title);
 	for (size_t i = 0; i < table->count; i++) {
-		size_t len = ctl_width(table->cells[i]);
+		size_t len = ctl_width(table->cells[i].text);
 		if (len > widths[i % table->width])
 			widths[i % table->width] = len;
 	}
 	for (size_t i = 0; i < table->width; i++)
-		print_cell(out, table->columns[i].title, widths[i], table->columns[i].right,
+		print_cell(out, table->columns[i].title, CTL_BOLD, colour, widths[i], table->columns[i].right,
 			   i + 1 == table->width);
 	for (size_t i = 0; i < table->count; i++) {
 		size_t column = i % table->width;
-		print_cell(out, table->cells[i], widths[column], table->columns[column].right,
-			   column + 1 == table->width);
+		print_cell(out, table->cells[i].text, table->cells[i].style, colour, widths[column],
+			   table->columns[column].right, column + 1 == table->width);
 	}
 	free(widths);
 	return 0;

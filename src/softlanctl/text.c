@@ -60,6 +60,43 @@ size_t ctl_width(const char *text)
 	return width;
 }
 
+void ctl_cut(char *text, size_t columns)
+{
+	unsigned char *p = (unsigned char *)text, *last = p;
+	for (size_t width = 0; *p; p++) {
+		if ((*p & 0xc0) == 0x80)
+			continue;
+		if (width == columns) {
+			last[0] = '~';
+			last[1] = '\0';
+			return;
+		}
+		last = p;
+		width++;
+	}
+}
+
+char *ctl_rate(double per_s, char out[static CTL_UNIT_TEXT])
+{
+	static const char units[] = {'k', 'M', 'G', 'T'};
+	if (!(per_s > 0))
+		per_s = 0;
+	if (per_s > 1e15)
+		per_s = 1e15;
+	if (per_s < 999.5) {
+		snprintf(out, CTL_UNIT_TEXT, "%.*f", per_s > 0 && per_s < 9.95 ? 1 : 0, per_s);
+		return out;
+	}
+	size_t unit = 0;
+	per_s /= 1000;
+	while (per_s >= 999.95 && unit + 1 < sizeof(units)) {
+		per_s /= 1000;
+		unit++;
+	}
+	snprintf(out, CTL_UNIT_TEXT, "%.1f%c", per_s, units[unit]);
+	return out;
+}
+
 char *ctl_bytes(uint64_t bytes, char out[static CTL_UNIT_TEXT])
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

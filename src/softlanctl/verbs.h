@@ -1,17 +1,28 @@
-// The one verb table: it drives parsing, help and, with it, the printers.
+// The one verb table: it drives parsing, help, completion and, with it, the printers.
 #pragma once
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
+enum ctl_verb_kind {
+	CTL_ASKS,    // one question, one document
+	CTL_STREAMS, // many documents, until the daemon ends
+	CTL_SCREEN,  // softlanctl's own: a live view of the terminal
+	CTL_HELP,    // softlanctl's own: the list of verbs
+};
+
+// What a verb's first argument names, for completion.
+enum ctl_verb_arg { CTL_ARG_NONE, CTL_ARG_ROOM, CTL_ARG_PEER, CTL_ARG_LEVEL };
+
 struct ctl_verb {
 	const char *name;
 	const char *args; // for help: "[CODE]"
-	int max_args;
+	int min_args, max_args;
+	enum ctl_verb_arg arg;
 	const char *help;
-	int (*print)(FILE *out, const json_t *document); // NULL: softlanctl's own verb
-	bool streams;                                    // many documents, until the daemon ends
+	enum ctl_verb_kind kind;
+	int (*print)(FILE *out, bool colour, const json_t *document); // of those that ask or stream
 };
 
 extern const struct ctl_verb ctl_verbs[];               // ends with a NULL name

@@ -10,16 +10,6 @@ import sys
 import tempfile
 import time
 
-DEBIAN_PYTHON = "/usr/bin/python3"  # has Debian's python3-scapy, whatever other Python `configure` found
-
-try:
-    import scapy  # noqa: F401  pylint: disable=W0611
-except ImportError:
-    if sys.executable != DEBIAN_PYTHON and os.access(DEBIAN_PYTHON, os.X_OK):
-        os.execv(DEBIAN_PYTHON, [DEBIAN_PYTHON, "-B", *sys.argv])
-    print("Bail out! the second judge needs scapy: install python3-scapy (./scripts/install-deps does)")
-    sys.exit(1)
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import corpus  # noqa: E402  pylint: disable=C0413

@@ -219,6 +219,57 @@ static void the_end_of_a_lazy_peer_finds_another(void **state)
 	harness_free(h);
 }
 
+// OPS-3, RELAY-13: kicked. Both sides are told why, and it may come back at once.
+static void ops3_kick(void **state)
+{
+	struct harness *h = harness_new();
+	struct sl_conn *gateway = join(h, "R", 0), *conn = join(h, "R", 1), *raw;
+	char room[SL_ROOM_MAX + 1] = "";
+	uint16_t id = peer_of(conn)->id;
+	struct sl_msg msg;
+	json_t *event;
+
+	(void)state;
+	raw = conn_open(h); // not joined: it has no id yet
+	skip_messages(h);
+	json_array_clear(h->seen);
+	assert_int_equal(sl_relay_kick(h->relay, 0, NULL, room), SL_ERR_NOT_FOUND);
+	assert_int_equal(sl_relay_kick(h->relay, 65535, "x", room), SL_ERR_NOT_FOUND);
+	assert_int_equal(json_array_size(h->seen), 0);
+	assert_int_equal(sl_relay_kick(h->relay, id, "too loud\x1b[31m", room), SL_OK);
+	assert_string_equal(room, "R");
+	expect_message(conn, &msg, SL_MSG_DISCONNECT);
+	assert_string_equal(msg.disconnect.reason, "too loud?[31m");
+	assert_true(conn->fin);
+	expect_left(gateway, id, "too loud?[31m");
+	event = json_array_get(h->seen, 0);
+	assert_string_equal(json_string_value(json_object_get(event, "event")), "kicked");
+	assert_int_equal(json_integer_value(json_object_get(event, "peer")), id);
+	assert_string_equal(json_string_value(json_object_get(event, "reason")), "too loud?[31m");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(h->seen, 1), "event")),
+			    "peer_left");
+	assert_non_null(strstr(h->log_text, "peer kicked by an operator, room R peer "));
+	// Once: it is on its way out.
+	assert_int_equal(sl_relay_kick(h->relay, id, NULL, room), SL_ERR_NOT_FOUND);
+	h->ops.stream_drained(h->ops.arg, conn, conn->user);
+	assert_true(conn->close_called);
+	assert_int_equal(conn->close_code, SL_CLOSE_KICKED);
+	assert_string_equal(conn->close_text, "kicked: too loud?[31m");
+	assert_false(raw->close_called);
+
+	conn = join(h, "R", 1); // the MAC is free at once
+	skip_messages(h);
+	id = peer_of(conn)->id;
+	assert_int_equal(sl_relay_kick(h->relay, id, "", room), SL_OK);
+	expect_left(gateway, id, "kicked");
+	assert_int_equal(sl_relay_kick(h->relay, peer_of(gateway)->id, NULL, room), SL_OK); // the last one
+	assert_string_equal(room, "R");
+	assert_int_equal(h->relay->room_count, 0);
+	advance(h, MS(500)); // nobody acknowledges
+	assert_int_equal(conn->close_code, SL_CLOSE_KICKED);
+	harness_free(h);
+}
+
 static void on_changed(void *arg)
 {
 	++*(unsigned *)arg;
@@ -443,6 +494,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_does_not_read_is_closed),
 		cmocka_unit_test(one_lazy_peer_after_another),
 		cmocka_unit_test(the_end_of_a_lazy_peer_finds_another),
+		cmocka_unit_test(ops3_kick),
 		cmocka_unit_test(obs2_the_sum_has_those_that_left),
 		cmocka_unit_test(stop_says_disconnect_and_waits_at_most_500_ms),
 		cmocka_unit_test(stop_without_peers_is_immediate),

@@ -27,7 +27,7 @@ static char *print(const char *verb_name, const char *json)
 		fail_msg("%s: %s", json, why.text);
 	FILE *out = open_memstream(&text, &len);
 	assert_non_null(out);
-	int rc = verb->print(out, document);
+	int rc = verb->print(out, false, document);
 	fclose(out);
 	json_decref(document);
 	if (rc != 0) {
@@ -103,7 +103,7 @@ static void test_OPS_3_table_alignment(void **state)
 	for (size_t i = 0; i < 9; i++)
 		ctl_table_cell(table, cells[i]);
 	FILE *out = open_memstream(&text, &len);
-	assert_int_equal(ctl_table_print(table, out), 0);
+	assert_int_equal(ctl_table_print(table, out, false), 0);
 	fclose(out);
 	assert_string_equal(text, "NAME             N  END\n"
 				  "a            12345  x\n"
@@ -276,10 +276,94 @@ static void test_OPS_3_hostile_answers(void **state)
 	assert_print("stats", deep, "");
 }
 
+static void test_OPS_3_rates_and_cuts(void **state)
+{
+	static const struct {
+		double rate;
+		const char *text;
+	} rates[] = {{0, "0"},       {-1, "0"},          {0.04, "0.0"},    {9.94, "9.9"},
+		     {9.96, "10"},   {999.4, "999"},     {999.6, "1.0k"},  {12345, "12.3k"},
+		     {1e6, "1.0M"},  {999949, "999.9k"}, {999951, "1.0M"}, {2.5e9, "2.5G"},
+		     {7e12, "7.0T"}, {1e30, "1000.0T"}};
+	static const struct {
+		const char *text, *cut;
+		size_t columns;
+	} cuts[] = {{"abc", "abc", 3}, {"abcd", "ab~", 3}, {"größe", "gr~", 3},
+		    {"äöü", "äöü", 3}, {"äöüß", "~", 1},   {"", "", 1}};
+	char out[CTL_UNIT_TEXT], text[32];
+	(void)state;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+		assert_string_equal(ctl_rate(rates[i].rate, out), rates[i].text);
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+		strcpy(text, cuts[i].text);
+		ctl_cut(text, cuts[i].columns);
+		assert_string_equal(text, cuts[i].cut);
+	}
+}
+
+static void test_OPS_3_answers_in_one_sentence(void **state)
+{
+	(void)state;
+	assert_print("kick", "{\"peer\":7,\"room\":\"R\\u001b\",\"reason\":\"too loud\"}",
+		     "Peer 7 is out of room R\\x1b (too loud). It will try again by itself: to keep it out, "
+		     "change "
+		     "the room's secret and reload.\n");
+	assert_print("reload", "{\"reloaded\":true,\"restart_needed\":[]}",
+		     "The new configuration is in force.\n");
+	assert_print("reload", "{\"reloaded\":true}", "The new configuration is in force.\n");
+	assert_print("reload", "{\"reloaded\":true,\"restart_needed\":[\"listen\",5,\"limits.peers\\n\"]}",
+		     "The new configuration is in force, but these settings need a restart: listen, "
+		     "limits.peers\\x0a.\n");
+	assert_print("log", "{\"level\":\"debug\"}", "The log level is debug now.\n");
+	assert_null(print("kick", "{\"peer\":-7,\"room\":\"R\",\"reason\":\"x\"}"));
+	assert_null(print("kick", "[]"));
+	assert_null(print("reload", "{\"reloaded\":false}"));
+	assert_null(print("reload", "{}"));
+	assert_null(print("log", "{\"level\":5}"));
+}
+
+// Bold headers; yellow and red for what deserves a look; and all of it closed again.
+static void test_OPS_3_colour(void **state)
+{
+	static const struct {
+		const char *verb, *json, *shown;
+	} cases[] = {
+		{"rooms", "{\"rooms\":[]}", "\x1b[1mCODE\x1b[0m  \x1b[1mID\x1b[0m"},
+		{"rooms", "{\"rooms\":[{\"dropped\":3}]}", " \x1b[33m3\x1b[0m\n"},
+		{"rooms", "{\"rooms\":[{\"gateway\":null,\"dropped\":0}]}", " \x1b[33m-\x1b[0m  "},
+		{"peers", "{\"peers\":[{\"drops\":{\"runt\":1}}]}", "\x1b[33mrunt:1\x1b[0m\n"},
+		{"peers", "{\"peers\":[{\"isolated\":true}]}", "\x1b[31misolated\x1b[0m\n"},
+		{"status", "{\"daemon\":\"d\",\"state\":\"waiting\",\"connected\":false}",
+		 "\x1b[1md\x1b[0m -, \x1b[31mwaiting\x1b[0m\n"},
+		{"status", "{\"daemon\":\"d\",\"warnings\":[\"w\"]}", "  \x1b[33mwarning: w\x1b[0m\n"},
+		{"status", "{\"daemon\":\"d\",\"isolated\":true}", "isolated: \x1b[31myes\x1b[0m\n"},
+		{"stats", "{\"counters\":{\"drops\":{\"runt\":1}}}",
+		 "\x1b[33mcounters.drops.runt\x1b[0m  1\n"},
+		{"watch", "{\"event\":\"loop\"}", "- \x1b[31mloop\x1b[0m\n"},
+		{"watch", "{\"event\":\"filtered\"}", "- \x1b[33mfiltered\x1b[0m\n"},
+		{"reload", "{\"reloaded\":true,\"restart_needed\":[\"listen\"]}", "\x1b[33mlisten\x1b[0m.\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *document = json_loads(cases[i].json, 0, NULL);
+		char *text = NULL;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+		assert_non_null(document);
+		assert_int_equal(ctl_verb_find(cases[i].verb)->print(out, true, document), 0);
+		fclose(out);
+		json_decref(document);
+		if (!strstr(text, cases[i].shown))
+			fail_msg("%s of %s: %s", cases[i].verb, cases[i].json, text);
+		free(text);
+	}
+}
+
 static void test_OPS_3_verb_table(void **state)
 {
 	(void)state;
-	const char *const names[] = {"status", "rooms", "peers", "stats", "watch", "help"};
+	const char *const names[] = {"status", "rooms", "peers",  "stats", "top",
+				     "watch",  "kick",  "reload", "log",   "help"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		assert_non_null(ctl_verb_find(names[i]));
 	assert_null(ctl_verb_find(""));
@@ -306,6 +390,9 @@ int main(void)
 		cmocka_unit_test(test_OPS_3_events),
 		cmocka_unit_test(test_OPS_3_status_and_stats),
 		cmocka_unit_test(test_OPS_3_hostile_answers),
+		cmocka_unit_test(test_OPS_3_rates_and_cuts),
+		cmocka_unit_test(test_OPS_3_answers_in_one_sentence),
+		cmocka_unit_test(test_OPS_3_colour),
 		cmocka_unit_test(test_OPS_3_verb_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
