@@ -18,10 +18,13 @@ class CaseTimeout(Exception):
 
 
 class Plan:
-    """The cases of one test program; they share what `setup` returns (a party)."""
+    """The cases of one test program; they share what `setup` returns (a party), within `limit` seconds. The last case
+    is `ending`, a name and a function. `unusable` says why nothing can run here."""
 
-    def __init__(self, setup):
-        self.setup = setup
+    def __init__(self, setup, ending=None, unusable=ns.unusable, limit=120):
+        self.setup, self.limit = setup, limit
+        self.ending = ending or ("all daemons end in order, no sanitizer report [OPS-2]", end_all)
+        self.unusable = unusable
         self.cases = []
 
     def case(self, name, limit=90):
@@ -33,7 +36,7 @@ class Plan:
 
     def main(self):
         """Runs all cases and exits: 0 when all passed."""
-        if reason := ns.unusable():
+        if reason := self.unusable():
             print(f"1..0 # SKIP {reason}")
             sys.exit(0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -45,13 +48,13 @@ class Plan:
         party = None
         failed = 0
         try:
-            signal.alarm(120)
+            signal.alarm(self.limit)
             party = self.setup()
             signal.alarm(0)
             for number, (name, function, limit) in enumerate(cases, 1):
                 failed += not _run_case(number, name, lambda: _checked(function, party), limit, party)
-            failed += not _run_case(len(cases) + 1, "all daemons end in order, no sanitizer report [OPS-2]",
-                                    lambda: end_all(party), 60, party)
+            name, function = self.ending
+            failed += not _run_case(len(cases) + 1, name, lambda: function(party), 60, party)
         except Exception:
             _diagnose(traceback.format_exc(), party)
             print("Bail out! the party could not be set up")

@@ -170,11 +170,12 @@ class Party:
         self.processes.append(process)
         return process
 
-    def start_dhcp(self, range6="fd77::,ra-only"):
-        """The LAN's dnsmasq: DHCP, router advertisements, and DHCPv6 where `range6` gives it addresses."""
+    def start_dhcp(self, range6="fd77::,ra-only", options=""):
+        """The LAN's dnsmasq: DHCP, router advertisements, and DHCPv6 where `range6` gives it addresses. `options`: more
+        lines of its file."""
         config = self.path("dnsmasq.conf")
         with open(config, "w", encoding="ascii") as file:
-            file.write(f"{DNSMASQ}dhcp-range={range6}\ndhcp-leasefile={self.path('leases')}\n")
+            file.write(f"{DNSMASQ}dhcp-range={range6}\ndhcp-leasefile={self.path('leases')}\n{options}")
         self.dnsmasq = self.spawn("lan", ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}",
                                           f"--pid-file={self.path('dnsmasq.pid')}", "--log-facility=-"],
                                   log="dnsmasq.log")
