@@ -190,13 +190,14 @@ static int control_bind(struct sl_control *control, const char *group, struct sl
 			       "control socket %s cannot be made (%s); check the directory's owner, or set "
 			       "control_socket to another path",
 			       path, strerror(failed));
-	struct stat st;
+	struct stat st = {.st_gid = (gid_t)-1};
 	if (lstat(path, &st) == 0) {
 		control->bound = true;
 		control->dev = st.st_dev;
 		control->ino = st.st_ino;
 	}
-	if (has_group && lchown(path, (uid_t)-1, gid) < 0)
+	// Under systemd it has that group already, and a change, even into the same, is not permitted.
+	if (has_group && st.st_gid != gid && lchown(path, (uid_t)-1, gid) < 0)
 		sl_warn(log, SCOPE, "%s stays with its own group, not %s (%s)", path, group, strerror(errno));
 	else if (!has_group && group && group[0])
 		sl_debug(log, SCOPE, "no group %s here, %s stays with its own", group, path);

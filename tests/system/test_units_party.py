@@ -2,6 +2,7 @@
 """A party of three systems, each daemon started by its unit, with all of its hardening: relay, gateway and client in
 containers on the party's networks, a real dnsmasq on the LAN, systemd-networkd at the client."""
 
+import json
 import re
 
 import container
@@ -111,6 +112,31 @@ def cases(release):
         traffic.eventually("an address by DHCP", party.client_address, 20)
         tap.expect(OWN in party.net.c1.addresses("softlan0"), f"addresses: {party.net.c1.addresses('softlan0')}")
         traffic.ping(party.net.lan, OWN)
+
+    @plan.case(f"{release}: the journal finds a room, a MAC and a reason by fields, and has the level [OBS-1 OPS-2]")
+    def _(systems):
+        party = systems.at[release]
+        relay = party.box["relay"]
+
+        def entries(*match):
+            lines = relay.run(["journalctl", "-u", "softlan-relay", "-o", "json", "--no-pager", *match]).splitlines()
+            return [json.loads(line) for line in lines if line.startswith("{")]
+        mac = party.net.c1.mac("softlan0")
+        found = entries("SOFTLAN_ROOM=ROOM1", f"SOFTLAN_MAC={mac}")
+        joined = [entry for entry in found if f"peer joined, room ROOM1 peer {entry['SOFTLAN_PEER']} " in entry["MESSAGE"]]
+        tap.expect(joined, f"no entry of {mac}'s joining: {found}")
+        tap.expect_equal((joined[0]["PRIORITY"], joined[0]["SYSLOG_IDENTIFIER"]), ("6", "softlan-relay"), "level, name")
+        party.start("client", endpoint())  # it leaves in order, and comes again
+        left = entries("SOFTLAN_REASON=shutting_down", f"SOFTLAN_MAC={mac}")
+        tap.expect(left and "peer left, room ROOM1" in left[0]["MESSAGE"], f"no entry of its leaving: {left}")
+        tap.expect(not entries("SOFTLAN_ROOM=ROOM2"), "entries of a room that there is not")
+        tap.expect("friends" not in relay.run(["journalctl", "-u", "softlan-relay", "--no-pager"]), "the secret is logged")
+
+    @plan.case(f"{release}: no daemon complains about what its unit withholds [OPS-4]")
+    def _(systems):
+        for kind, box in systems.at[release].box.items():
+            text = box.run(["journalctl", "-u", f"softlan-{kind}", "-p", "warning", "-o", "cat", "--no-pager"])
+            tap.expect("ermitted" not in text and "denied" not in text, f"{kind}: {text}")
 
     @plan.case(f"{release}: systemctl restart of the relay: everybody comes back [CORE-6 OPS-4]")
     def _(systems):
