@@ -7,6 +7,8 @@ source=${SOFTLAN_SOURCE:-$(dirname "$0")/..}
 LC_ALL=C.UTF-8
 export LC_ALL
 count=0
+list=$(mktemp) || exit 1
+trap 'rm -f "$list"' EXIT
 
 # check NAME OFFENDERS
 check() {
@@ -62,7 +64,14 @@ check "the source has its reject reasons" "$(some "$rejects" 12)"
 for reasons in "$drops" "$rejects"; do
 	check "docs/operating.md has a row for each reason [OBS-2]" "$(echo "$reasons" | missing "$operating" '| `' '` |')"
 done
-check "softlanctl(8) has every drop reason [OBS-2]" "$(echo "$drops" | missing "$source/man/softlanctl.8" '' '')"
+check "softlanctl(8) has every drop reason [OBS-2]" "$(sed -n '/^.Sh DROP REASONS/,/^.Sh FILES/p' "$source/man/softlanctl.8" | tr -s ' ,.' '\n' >"$list"
+	echo "$drops" | while read -r reason; do grep -qx "$reason" "$list" || echo "no $reason"; done)"
+events=$(cat "$source"/src/*/*.c | tr '\n\t' '  ' | sed 's/sl_event\(_members\|_json\)*(/\n@/g' |
+	sed -n 's/^@[^"]*"\([a-z_]*\)".*/\1/p' | sort -u)
+check "the source has its events" "$(some "$events" 12)"
+check "softlanctl(8) has every event [OPS-3]" "$(sed -n '/^.Ss watch/,/^.Sh/p' "$source/man/softlanctl.8" |
+	tr -s ' ,.' '\n' >"$list"; echo "$events" | while read -r event; do grep -qx "$event" "$list" || echo "no $event"; done)"
+check "docs/protocol.md has every event [OPS-3]" "$(echo "$events" | missing "$source/docs/protocol.md" '`' '`')"
 check "docs/protocol.md has every reject reason" "$(echo "$rejects" | missing "$source/docs/protocol.md" '`' '`')"
 
 # The literal text that a line of the log begins with, up to its first value.

@@ -9,6 +9,8 @@ import socket
 import threading
 import time
 
+from . import hostile
+
 SILENT = 200
 LONG = b"x" * 1_000_000
 GARBAGE = (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"SOFTLAN2 status\n", b"SOFTLAN1\n", b"SOFTLAN1 status\0\n", b"\n",
@@ -83,40 +85,54 @@ class Silent:
 
 
 class Load:
-    """All of it at once on some sockets, again and again, from one thread; a context manager. `problems`: answers
-    that were none."""
+    """All of it at once on some sockets, again and again, from one thread, with readers of `watch` that take a byte a
+    second from another; a context manager. `problems`: answers that were none, and what ended a thread; `judged`:
+    requests that were let in and refused for what they are; `heard`: bytes of events that were read."""
 
     def __init__(self, *paths):
         self.paths = paths
-        self.problems, self.rounds = [], 0
+        self.problems, self.rounds, self.judged, self.heard = [], 0, 0, 0
         self.watches = []
         self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True)
+                        for work in (self._attack, self._read_slowly)]
+
+    def _guarded(self, work):
+        try:
+            work()
+        except Exception as error:  # pylint: disable=W0718
+            self.problems.append(f"the load has ended: {type(error).__name__}: {error}")
 
     def _expect_error(self, path, data):
         answer = say(path, data, timeout=20)
         if not answer.startswith(b"ERR ") or answer.count(b"\n") > 1:
             self.problems.append(f"{data[:40]!r} to {path}: {answer[:80]!r}")
+        self.judged += not answer.startswith(b"ERR busy ")
 
-    def _run(self):
+    def _attack(self):
         silent = [Silent(path) for path in self.paths]
         chance = random.Random(1)
         while not self.stop.wait(0.2):
             for one in silent:
                 one.look()
-                one.fill()
+                if self.rounds % 2:  # every other round there are places for what follows
+                    one.close()
+                else:
+                    one.fill()
             for path in self.paths:
                 self._expect_error(path, LONG)
                 for data in GARBAGE:
                     self._expect_error(path, data)
                 self._expect_error(path, chance.randbytes(3000).replace(b"SOFTLAN1", b"") + b"\n")
-            for sock in self.watches:
-                with contextlib.suppress(OSError):
-                    if self.rounds % 5 == 0:
-                        sock.recv(1)
             self.rounds += 1
         for one in silent:
             one.close()
+
+    def _read_slowly(self):
+        while not self.stop.wait(1):
+            for sock in self.watches:
+                with contextlib.suppress(BlockingIOError):
+                    self.heard += len(sock.recv(1))
 
     def __enter__(self):
         for path in self.paths:
@@ -125,14 +141,41 @@ class Load:
             sock.setblocking(False)
             self.watches.append(sock)
         time.sleep(0.1)  # they are in before the others come
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        for sock in self.watches:
+            sock.close()
+
+
+class Joins:
+    """Peers that come and go, one after the other: events for those that watch; a context manager."""
+
+    def __init__(self, party):
+        self.party, self.count, self.error = party, 0, None
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        try:
+            while not self.stop.wait(0.1):
+                hostile.RawPeer(self.party, "c2").end()
+                self.count += 1
+        except Exception as error:  # pylint: disable=W0718
+            self.error = error
+
+    def __enter__(self):
         self.thread.start()
         return self
 
     def __exit__(self, *_):
         self.stop.set()
         self.thread.join()
-        for sock in self.watches:
-            sock.close()
 
 
 def memory_kib(pid):

@@ -84,7 +84,8 @@ class Daemon:
         self.config = party.path(f"{self.name}.conf")
         self.log_path = party.path(f"{self.name}.log")
         self.control = party.path(f"{self.name}.sock")
-        self.settings = dict(settings or {}, control_socket=self.control)
+        # Root's, whatever users this machine has: the party's files are root's, too.
+        self.settings = {"user": "", **(settings or {}), "control_socket": self.control}
         self.process = None
         self.notify = None
         self.notes = []  # (time, "READY=1"), in the order of arrival, of this run

@@ -69,6 +69,7 @@ static void on_joined(void *arg, const struct sl_session_welcome *welcome)
 	struct sl_client *client = arg;
 	struct sl_error error = {0};
 
+	sl_client_bridge_stats(client->bridge, &client->at_join);
 	client->runtime->env->ops->timer_set(client->outage, SL_TIME_NEVER);
 	client->outage_running = false;
 	if (tap_net_up(client->net, welcome->mtu, &error) != SL_OK) {

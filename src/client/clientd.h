@@ -24,7 +24,8 @@ struct sl_client {
 	struct sl_timer *outage; // after it the TAP's carrier goes off
 	bool carrier, outage_running;
 	bool stopping;
-	int exit_code; // once the session has ended
+	int exit_code;                  // once the session has ended
+	struct sl_client_stats at_join; // the last one: broadcasts are judged from there
 };
 
 int sl_client_main(int argc, char **argv);

@@ -121,7 +121,9 @@ static void verb_status(void *arg, int argc, const char *const *argv, struct sl_
 	tap_net_status(client->net, &net);
 	sl_client_bridge_stats(client->bridge, &bridge);
 	sl_endpoint_status(&client->view,
-			   &(struct sl_broadcast){bridge.group_out, bridge.group_in, "this computer"},
+			   &(struct sl_broadcast){bridge.group_out - client->at_join.group_out,
+						  bridge.group_in - client->at_join.group_in,
+						  "this computer"},
 			   sentences_json(client, &net),
 			   json_pack("{s:o, s:o, s:o}", "tap", tap_json(client, &net), "route",
 				     route_json(client), "warnings", warnings_json(client, &net)),

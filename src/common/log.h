@@ -55,6 +55,7 @@ static inline bool sl_log_on(const struct sl_log *log, enum sl_log_level level)
 void sl_log_write(struct sl_log *log, enum sl_log_level level, const char *scope, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+// The same with what the line is about (not NULL), for a journal; elsewhere the line alone is written.
 void sl_log_write_about(struct sl_log *log, enum sl_log_level level, const char *scope,
 			const struct sl_log_about *about, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));

@@ -1,7 +1,6 @@
 #include "daemon/control.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/control_conn.h"
+#include "daemon/privileges.h"
 
 #define SCOPE "control"
 #define ACCEPT_MAX 16               // at one wake-up
@@ -88,17 +88,6 @@ static void control_resume(void *arg)
 	sl_io_want(control->io, SL_IO_READ);
 }
 
-// False: there is no such group (or none was named).
-static bool find_group(const char *name, gid_t *out)
-{
-	struct group group, *found = NULL;
-	char buffer[16384]; // a group's members can be many; one that doesn't fit counts as absent
-	if (!name || !name[0] || getgrnam_r(name, &group, buffer, sizeof(buffer), &found) != 0 || !found)
-		return false;
-	*out = found->gr_gid;
-	return true;
-}
-
 // Makes the socket's missing parent directories, for the group to pass through.
 static int make_parents(const char *path, bool has_group, gid_t group, struct sl_error *error)
 {
@@ -172,7 +161,7 @@ static int control_bind(struct sl_control *control, const char *group, struct sl
 	struct sl_log *log = sl_loop_env(control->owner.loop)->log;
 	const char *path = control->addr.sun_path;
 	gid_t gid = 0;
-	bool has_group = find_group(group, &gid);
+	bool has_group = sl_group_find(group, &gid);
 
 	int rc = make_parents(path, has_group, gid, error);
 	if (rc == SL_OK)

@@ -16,7 +16,8 @@ struct sl_control;
 struct sl_control_reply {
 	json_t *json;          // owned by the server once returned; or
 	const char *code;      // "not_found", "unsupported", "usage", "denied", "failed"
-	struct sl_error error; // with code: the text
+	struct sl_error error; // with code: the text; or
+	char *text;            // a longer one, freed by the server
 };
 
 // What verbs share: the answer (NULL: out of memory), and whether at most `max` words were given (verb

@@ -231,7 +231,7 @@ static void conn_run(struct control_conn *conn, int argc, const char *const *arg
 	struct sl_control_reply reply = {0};
 	verb->run(arg, argc, argv, &reply);
 	if (reply.code) {
-		conn_refuse(conn, reply.code, reply.error.text);
+		conn_refuse(conn, reply.code, reply.text ? reply.text : reply.error.text);
 	} else if (verb->streams) {
 		watch_start(conn);
 	} else {
@@ -251,6 +251,7 @@ static void conn_run(struct control_conn *conn, int argc, const char *const *arg
 		}
 	}
 	json_decref(reply.json);
+	free(reply.text);
 }
 
 // `line` is the request without its newline.

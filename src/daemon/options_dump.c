@@ -5,12 +5,6 @@
 
 #include "daemon/options_value.h"
 
-static void indent(FILE *out, unsigned depth)
-{
-	for (unsigned i = 0; i < depth; i++)
-		fputc('\t', out);
-}
-
 static void dump_string(FILE *out, const char *text)
 {
 	fputc('"', out);
@@ -54,10 +48,10 @@ void option_dump_value(const struct sl_option *option, const void *config, FILE 
 static void dump_option(const struct sl_option *option, const void *config, FILE *out, unsigned depth)
 {
 	if (option->help) {
-		indent(out, depth);
+		option_indent(out, depth);
 		fprintf(out, "// %s\n", option->help);
 	}
-	indent(out, depth);
+	option_indent(out, depth);
 	fprintf(out, "%s = ", option_last_part(option));
 	option_dump_value(option, config, out);
 	fputs(";\n", out);
@@ -81,10 +75,10 @@ static void dump_level(const struct sl_option *table, const void *config, FILE *
 			first++;
 		if (first != option)
 			continue;
-		indent(out, depth);
+		option_indent(out, depth);
 		fprintf(out, "%.*s: {\n", (int)(dot - part), part);
 		dump_level(table, config, out, option->name, len, depth + 1);
-		indent(out, depth);
+		option_indent(out, depth);
 		fputs("};\n", out);
 	}
 }

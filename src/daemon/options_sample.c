@@ -7,12 +7,6 @@
 #define WIDTH 100
 #define TAB 8
 
-static void indent(FILE *out, unsigned depth)
-{
-	for (unsigned i = 0; i < depth; i++)
-		fputc('\t', out);
-}
-
 // One paragraph as comment lines.
 static void put_words(FILE *out, unsigned depth, const char *text, size_t len)
 {
@@ -28,7 +22,7 @@ static void put_words(FILE *out, unsigned depth, const char *text, size_t len)
 			column = 0;
 		}
 		if (column == 0) {
-			indent(out, depth);
+			option_indent(out, depth);
 			fputc('#', out);
 			column = depth * TAB + 1;
 		}
@@ -42,7 +36,7 @@ static void put_words(FILE *out, unsigned depth, const char *text, size_t len)
 // An example: its own indentation is kept, four columns for each tab behind the first.
 static void put_line(FILE *out, unsigned depth, const char *line, size_t len)
 {
-	indent(out, depth);
+	option_indent(out, depth);
 	fputs("#   ", out);
 	for (size_t i = 1; i < len; i++) {
 		if (line[i] == '\t')
@@ -62,7 +56,7 @@ static void put_comment(FILE *out, unsigned depth, const char *text)
 		bool line = text[0] == '\t';
 
 		if (!first && !(line && was_line)) {
-			indent(out, depth);
+			option_indent(out, depth);
 			fputs("#\n", out);
 		}
 		if (line)
@@ -85,7 +79,7 @@ static void put_option(FILE *out, unsigned depth, const struct sl_option *option
 					   : " ",
 		 option->note ? option->note : "");
 	put_comment(out, depth, text);
-	indent(out, depth);
+	option_indent(out, depth);
 	fprintf(out, "//%s = ", option_last_part(option));
 	if (option->example)
 		fprintf(out, "\"%s\"", option->example);

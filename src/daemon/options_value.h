@@ -12,6 +12,13 @@ static inline const void *option_field_const(const struct sl_option *option, con
 	return (const char *)config + option->offset;
 }
 
+// One tab for each level of a file.
+static inline void option_indent(FILE *out, unsigned depth)
+{
+	for (unsigned i = 0; i < depth; i++)
+		fputc('\t', out);
+}
+
 // The setting that the command line names, '-' for '_' allowed; NULL: there is none.
 const struct sl_option *option_by_cli_name(const struct sl_option *table, const char *name);
 // The part of the name after its last dot.

@@ -13,27 +13,35 @@
 #define SCOPE "daemon"
 #define RECORD_MAX 16384 // of the user or group database
 
-static bool find_user(const char *name, uid_t *uid, gid_t *gid)
+static int find_user(const char *name, uid_t *uid, gid_t *gid, struct sl_error *error)
 {
 	struct passwd user, *found = NULL;
 	char buffer[RECORD_MAX];
+	int failed = getpwnam_r(name, &user, buffer, sizeof(buffer), &found);
 
-	if (getpwnam_r(name, &user, buffer, sizeof(buffer), &found) != 0 || !found)
-		return false;
+	if (failed)
+		return sl_fail(error, SL_ERR_SYSTEM, "user %s cannot be looked up (%s)", name,
+			       strerror(failed));
+	if (!found)
+		return sl_fail(error, SL_ERR_INVALID,
+			       "there is no user %s; systemd-sysusers makes softlan's own, and user = \"\" "
+			       "says that "
+			       "root is meant",
+			       name);
 	*uid = user.pw_uid;
 	*gid = user.pw_gid;
-	return true;
+	return SL_OK;
 }
 
-static size_t find_groups(const char *name, gid_t *out)
+bool sl_group_find(const char *name, gid_t *out)
 {
 	struct group group, *found = NULL;
-	char buffer[RECORD_MAX];
+	char buffer[RECORD_MAX]; // a group's members can be many; one that doesn't fit counts as absent
 
 	if (!name || !name[0] || getgrnam_r(name, &group, buffer, sizeof(buffer), &found) != 0 || !found)
-		return 0;
+		return false;
 	*out = group.gr_gid;
-	return 1;
+	return true;
 }
 
 // What systemd's RuntimeDirectory= and StateDirectory= do. A directory that is somebody's already stays his.
@@ -46,9 +54,12 @@ static int make_directory(const char *path, uid_t uid, gid_t gid, struct sl_erro
 	if (slash && slash > path && (size_t)(slash - path) < sizeof(parent)) {
 		memcpy(parent, path, (size_t)(slash - path));
 		parent[slash - path] = '\0';
-		(void)mkdir(parent, 0755);
+		if (mkdir(parent, 0755) == 0)
+			(void)chmod(parent, 0755); // whatever root's umask is
 	}
-	if (mkdir(path, 0755) != 0 && errno != EEXIST)
+	if (mkdir(path, 0755) == 0)
+		(void)chmod(path, 0755);
+	else if (errno != EEXIST)
 		return sl_fail(error, SL_ERR_SYSTEM, "%s cannot be made (%s)", path, strerror(errno));
 	if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != 0)
 		return SL_OK;
@@ -83,14 +94,14 @@ static int keep_capabilities(uint64_t wanted)
 
 static int become(const struct sl_privileges *wanted, uid_t uid, gid_t gid)
 {
-	gid_t groups[1];
-	size_t count = find_groups(wanted->group, groups);
+	gid_t group;
+	size_t count = sl_group_find(wanted->group, &group) ? 1 : 0;
 
 	for (cap_value_t one = 0; one < cap_max_bits(); one++) {
 		if ((wanted->capabilities & SL_CAPABILITY(one)) == 0 && cap_drop_bound(one) != 0)
 			return -1;
 	}
-	if (cap_setgroups(gid, count, groups) != 0 || cap_setuid(uid) != 0)
+	if (cap_setgroups(gid, count, &group) != 0 || cap_setuid(uid) != 0)
 		return -1;
 	if (keep_capabilities(wanted->capabilities) != 0)
 		return -1;
@@ -101,19 +112,19 @@ int sl_privileges_drop(const struct sl_privileges *wanted, struct sl_log *log, s
 {
 	uid_t uid;
 	gid_t gid;
+	int rc;
 
 	if (geteuid() != 0 || !wanted->user || !wanted->user[0])
 		return SL_OK;
-	if (!find_user(wanted->user, &uid, &gid)) {
-		sl_warn(log, SCOPE,
-			"running as root, as there is no user %s; systemd-sysusers makes it, and user = \"\" "
-			"says "
-			"that root is meant",
-			wanted->user);
+	rc = find_user(wanted->user, &uid, &gid, error);
+	if (rc == SL_ERR_INVALID && wanted->may_lack) {
+		sl_warn(log, SCOPE, "running as root: %s", error->text);
 		return SL_OK;
 	}
+	if (rc != SL_OK)
+		return rc;
 	for (size_t i = 0; i < sizeof(wanted->directory) / sizeof(wanted->directory[0]); i++) {
-		int rc = wanted->directory[i] ? make_directory(wanted->directory[i], uid, gid, error) : SL_OK;
+		rc = wanted->directory[i] ? make_directory(wanted->directory[i], uid, gid, error) : SL_OK;
 
 		if (rc != SL_OK)
 			return rc;

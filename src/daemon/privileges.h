@@ -2,7 +2,9 @@
 // this.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/err.h"
 #include "common/log.h"
@@ -11,13 +13,17 @@
 
 struct sl_privileges {
 	const char *user;      // "" or NULL: stay as we are
+	bool may_lack;         // there may be no such user: then a warning, and all stays as it is
 	const char *group;     // that has the control socket: kept as a supplementary group, if there is one
 	uint64_t capabilities; // the ones that the daemon's work takes
 	const char *directory[2]; // below run and state directory, made for the user where they are missing
 };
 
 // Root only, all others: SL_OK at once. Changes to the user and its group, keeps the capabilities and gives
-// up all others for good (bounding set, no_new_privs: prctl(2)). To be called before anything is opened, so
-// that what can be opened at the start can be opened at a reload. A user that does not exist is a warning,
-// and all stays as it is. SL_OK, or SL_ERR_SYSTEM with a sentence.
+// up all others for good (bounding set, no_new_privs: prctl(2)). To be called before any file, socket or
+// device of the configuration is opened, so that what can be opened at the start can be opened at a reload.
+// SL_OK, or a code with a sentence: SL_ERR_INVALID (there is no such user), SL_ERR_SYSTEM.
 int sl_privileges_drop(const struct sl_privileges *wanted, struct sl_log *log, struct sl_error *error);
+
+// The group's id. False: there is no such group, or none was named.
+bool sl_group_find(const char *name, gid_t *out);

@@ -67,9 +67,9 @@ void frame_apply_log(struct frame *frame, const void *config)
 // What a reload came to.
 struct outcome {
 	int rc;
-	struct sl_error error; // the first error, and how many there are
-	json_t *errors;        // all, one string each
-	json_t *restart;       // names of the keys that have changed and wait for a restart
+	char *text;      // all errors in one line
+	json_t *errors;  // one string each
+	json_t *restart; // names of the keys that have changed and wait for a restart
 };
 
 static void add_line(json_t *lines, const char *line)
@@ -78,21 +78,23 @@ static void add_line(json_t *lines, const char *line)
 	json_array_append_new(lines, string ? string : json_string("(no UTF-8, see the log)"));
 }
 
-// Takes the errors of a file (`text` is cut into lines) into the outcome, and into the log.
+// Takes the errors of a file (`text` is cut into lines; NULL: out of memory) into the outcome, and into the
+// log.
 static void refuse(struct frame *frame, struct outcome *outcome, char *text, size_t count)
 {
-	char *save = NULL, *first = text ? strtok_r(text, "\n", &save) : NULL;
+	char *save = NULL, *line = text ? strtok_r(text, "\n", &save) : NULL;
+	size_t len;
+	FILE *out = open_memstream(&outcome->text, &len);
 
 	outcome->rc = SL_ERR_INVALID;
-	if (count > 1)
-		sl_fail(&outcome->error, SL_ERR_INVALID, "%.400s (and %zu more, in the log)",
-			first ? first : "", count - 1);
-	else
-		sl_fail(&outcome->error, SL_ERR_INVALID, "%s", first ? first : "out of memory");
-	for (char *line = first; line; line = strtok_r(NULL, "\n", &save)) {
+	for (const char *before = ""; line; line = strtok_r(NULL, "\n", &save), before = "; ") {
 		sl_err(&frame->log, "config", "%s", line);
 		add_line(outcome->errors, line);
+		if (out)
+			fprintf(out, "%s%s", before, line);
 	}
+	if (out)
+		fclose(out);
 	sl_err(&frame->log, "config", "not reloaded, the old configuration stays (%zu errors)", count);
 }
 
@@ -112,17 +114,16 @@ static void reload_config(struct frame *frame, struct outcome *outcome)
 {
 	const struct sl_daemon *daemon = frame->daemon;
 	struct sl_option_errors errors = {0};
+	struct sl_error error = {.text = ""};
 	void *config = NULL;
 
 	if (frame_load(frame, &config, &errors) != SL_OK) {
 		refuse(frame, outcome, errors.text, errors.count);
 		goto out;
 	}
-	outcome->rc = daemon->reload(frame->state, config, &outcome->error);
+	outcome->rc = daemon->reload(frame->state, config, &error);
 	if (outcome->rc != SL_OK) {
-		char text[sizeof(outcome->error.text)];
-		memcpy(text, outcome->error.text, sizeof(text));
-		refuse(frame, outcome, text, 1);
+		refuse(frame, outcome, error.text, 1);
 		goto out;
 	}
 	name_restart(frame, config, outcome->restart);
@@ -156,6 +157,7 @@ static void reload(struct frame *frame, struct outcome *outcome)
 
 static void outcome_fini(struct outcome *outcome)
 {
+	free(outcome->text);
 	json_decref(outcome->errors);
 	json_decref(outcome->restart);
 }
@@ -192,7 +194,8 @@ static void verb_reload(void *arg, int argc, const char *const *argv, struct sl_
 				  json_pack("{s:b, s:O}", "reloaded", 1, "restart_needed", outcome.restart));
 	} else {
 		reply->code = "refused";
-		reply->error = outcome.error;
+		reply->text = outcome.text; // NULL: out of memory, the code says enough
+		outcome.text = NULL;
 	}
 	outcome_fini(&outcome);
 }

@@ -129,7 +129,7 @@ static void lan_frame(struct sl_gateway_bridge *bridge, const uint8_t *frame, si
 					  sl_flow_of(&view, bridge->flow_key), destination);
 	else
 		sl_session_count_drop(bridge->session, verdict);
-	bridge->stats.group_out += verdict == SL_DROP_NONE && destination == NULL;
+	bridge->stats.group_out += verdict == SL_DROP_NONE && destination == NULL && probe == LAN_PROBE_NONE;
 	log_frame(bridge, &bridge->lan_drops, "lan_to_relay", bridge->member.peer_id, &view.eth, len, verdict,
 		  NULL);
 }

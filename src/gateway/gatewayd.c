@@ -40,6 +40,7 @@ static void on_joined(void *arg, const struct sl_session_welcome *welcome)
 	struct sl_gateway *gateway = arg;
 
 	(void)welcome;
+	sl_gateway_bridge_stats(gateway->bridge, &gateway->at_join);
 	sl_notify_ready(gateway->runtime->notify);
 	show_joined(gateway);
 }

@@ -17,7 +17,8 @@ struct sl_gateway {
 	struct sl_gateway_bridge *bridge;
 	struct sl_port *port;
 	struct sl_session *session;
-	int exit_code; // once the session has ended
+	int exit_code;                   // once the session has ended
+	struct sl_gateway_stats at_join; // the last one: broadcasts are judged from there
 	bool stopping;
 };
 

@@ -22,7 +22,9 @@ static void verb_status(void *arg, int argc, const char *const *argv, struct sl_
 		return;
 	sl_gateway_bridge_stats(gateway->bridge, &bridge);
 	sl_endpoint_status(
-		&gateway->view, &(struct sl_broadcast){bridge.group_out, bridge.group_in, "the LAN"},
+		&gateway->view,
+		&(struct sl_broadcast){bridge.group_out - gateway->at_join.group_out,
+				       bridge.group_in - gateway->at_join.group_in, "the LAN"},
 		json_array(),
 		json_pack("{s:s, s:o}", "interface", gateway->interface, "warnings", warnings_json(gateway)),
 		reply);

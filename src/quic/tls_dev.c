@@ -150,7 +150,7 @@ struct sl_tls *sl_tls_server_dev(const char *state_directory, const char *name, 
 	gnutls_x509_crt_t crt = NULL;
 	gnutls_datum_t der = {NULL, 0};
 	struct sl_tls *tls = NULL;
-	bool have_key = false;
+	bool have_key = false, made = false;
 
 	if ((size_t)snprintf(key_path, sizeof(key_path), "%s/dev-relay.key", state_directory) >=
 		    sizeof(key_path) ||
@@ -196,11 +196,13 @@ struct sl_tls *sl_tls_server_dev(const char *state_directory, const char *name, 
 				gnutls_strerror(rv));
 			goto out;
 		}
-		if (save_pair(key, crt, key_path, crt_path, have_key, error) != SL_OK)
-			goto out;
+		made = true;
 	}
 	if (gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, &der) != 0 ||
 	    write_file(der_out, &der, 0644, error) != SL_OK)
+		goto out;
+	// Last: an output file that can't be written must not cost the pair that clients have pinned.
+	if (made && save_pair(key, crt, key_path, crt_path, have_key, error) != SL_OK)
 		goto out;
 	tls = sl_tls_server_new(crt_path, key_path, error);
 	if (tls != NULL)

@@ -36,6 +36,9 @@ void relay_reject(struct relay_peer *peer, enum sl_reject reason, const char *fo
 		sl_log_write_about(relay->env->log, SL_LOG_INFO, "relay",
 				   &(struct sl_log_about){
 					   .room = peer->hello ? peer->hello->hello.room : NULL,
+					   .mac = peer->hello && peer->hello->hello.has_mac
+							  ? &peer->hello->hello.mac
+							  : NULL,
 					   .reason = token,
 				   },
 				   "peer refused, address %s: %s (%s), %llu more not logged", address,

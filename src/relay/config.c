@@ -274,7 +274,8 @@ const char relay_conf_intro[] =
 	"it is. Lines that begin with // are settings at their default; remove the // to change one.\n"
 	"\tsoftlan-relay --check           tells every error in this file\n"
 	"\tsoftlan-relay --dump-config     prints what is in force\n"
-	"\tsystemctl reload softlan-relay  takes over changed limits, rates, rooms, log settings, a renewed certificate\n"
+	"\tsystemctl reload softlan-relay  takes over changed limits, rates, rooms, log settings, a renewed "
+	"certificate\n"
 	"Syntax: key = value; strings in \"quotes\"; groups in { }; lists in ( ). All of it is in "
 	"softlan.conf(5). If you put secrets into rooms, see that only the daemon can read this file.";
 

@@ -26,7 +26,7 @@ const char *relay_expiry_sentence(const struct sl_tls_info *certificate, uint64_
 				  char out[static RELAY_EXPIRY_TEXT])
 {
 	const char *remedy = certificate->development
-				     ? "remove it from state_directory, restart, and give the new "
+				     ? "remove it from state_directory, reload, and give the new "
 				       "one to the others"
 				     : "renew it, then reload";
 	long long left = seconds_left(certificate, wall_ns), whole = days(left);

@@ -27,7 +27,7 @@ void sl_relay_free(struct sl_relay *relay);
 void sl_relay_stop(struct sl_relay *relay, sl_relay_fn stopped, void *arg);
 // Takes over what needs no restart: the rates and the rooms' safety rules (for those present, too), the
 // limits, the rooms and their secrets, the certificate `tls` (for newcomers; nobody is thrown out), the
-// statistics interval. `tls` may be freed once the relay is gone or has another one. SL_OK or SL_ERR_NOMEM
+// statistics interval. SL_OK or SL_ERR_NOMEM
 // (nothing changed).
 int sl_relay_reload(struct sl_relay *relay, const struct relay_config *config, struct sl_tls *tls);
 // Disconnects a joined peer at an operator's wish: it is told `disconnect` with the reason (cleaned as all

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 struct sl_broadcast {
-	uint64_t out, in; // broadcast and multicast frames that crossed into the room, and out of it
+	uint64_t out,
+		in; // since the last joining: broadcast and multicast frames into the room, and out of it
 	const char *here; // "this computer", "the LAN"
 };
 

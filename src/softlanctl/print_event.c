@@ -44,7 +44,7 @@ static void put_member(void *arg, const char *name, const json_t *value)
 }
 
 // What went wrong, and what somebody should look at.
-static enum ctl_style style_of(const char *name)
+static enum ctl_style style_of(const char *name, const json_t *event)
 {
 	static const char *const bad[] = {"loop", "disconnected"}, *const warn[] = {"filtered", "rejected",
 										    "notice", "kicked",
@@ -57,7 +57,7 @@ static enum ctl_style style_of(const char *name)
 		if (strcmp(name, warn[i]) == 0)
 			return CTL_WARN;
 	}
-	return CTL_PLAIN;
+	return json_is_false(json_object_get(event, "ok")) ? CTL_BAD : CTL_PLAIN; // a reload that was refused
 }
 
 int ctl_print_event(FILE *out, bool colour, const json_t *event)
@@ -67,7 +67,7 @@ int ctl_print_event(FILE *out, bool colour, const json_t *event)
 		return -1;
 	ctl_put_text(out, time ? time : "-");
 	fputc(' ', out);
-	ctl_put_styled(out, name, style_of(name), colour);
+	ctl_put_styled(out, name, style_of(name, event), colour);
 	ctl_scalars(event, put_member, out);
 	fputc('\n', out);
 	return 0;

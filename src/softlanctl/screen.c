@@ -63,10 +63,10 @@ static void write_out(const struct ctl_screen *screen, const char *text, size_t 
 	struct pollfd poll_fd = {.fd = screen->fd, .events = POLLOUT};
 	for (int waits = 0; len > 0 && waits < LAST_WORDS_MS / 20;) {
 		ssize_t sent = write(screen->fd, text, len);
-		if (sent >= 0) {
+		if (sent > 0) {
 			text += sent;
 			len -= (size_t)sent;
-		} else if (errno == EAGAIN) {
+		} else if (sent == 0 || errno == EAGAIN) {
 			poll(&poll_fd, 1, 20);
 			waits++;
 		} else if (errno != EINTR) {

@@ -10,8 +10,8 @@
 
 struct ctl_screen;
 
-// Takes the controlling terminal: its second screen, no cursor, keys as they are pressed. SL_OK or
-// SL_ERR_SYSTEM (nothing was changed).
+// Takes the controlling terminal: its second screen, no cursor, keys as they are pressed. SL_OK,
+// SL_ERR_SYSTEM or SL_ERR_NOMEM (nothing was changed).
 int ctl_screen_open(struct ctl_screen **out, struct sl_error *error);
 // Gives the terminal back as it was found. Waits at most 200 ms for it to take the last bytes. NULL is fine.
 void ctl_screen_close(struct ctl_screen *screen);

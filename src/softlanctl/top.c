@@ -187,6 +187,9 @@ static void handle_signal(struct top *top)
 	case SIGTSTP:
 		ctl_screen_leave(top->screen);
 		kill(getpid(), SIGSTOP);
+		break;                    // SIGCONT follows
+	case SIGCONT:                     // stopped by that, or by somebody else
+		top->began_ms = now_ms(); // an answer that came meanwhile has yet to be read
 		ctl_screen_enter(top->screen);
 		draw(top);
 		break;
@@ -251,7 +254,9 @@ int ctl_top(const char *path, unsigned timeout_s, bool colour, struct sl_error *
 
 	top.view = (struct ctl_top_view){.colour = colour, .sort = CTL_TOP_BITS};
 	sigemptyset(&watched);
-	for (const int *s = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH, 0}; *s; s++)
+	for (const int *s = (const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM,
+					  SIGXCPU, SIGTSTP, SIGCONT, SIGWINCH, 0};
+	     *s; s++)
 		sigaddset(&watched, *s);
 	sigprocmask(SIG_BLOCK, &watched, &before);
 	top.signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -269,8 +274,10 @@ int ctl_top(const char *path, unsigned timeout_s, bool colour, struct sl_error *
 	ctl_top_clear(&top.model);
 	if (top.signals >= 0)
 		close(top.signals);
-	if (top.end_signal)
-		raise(top.end_signal); // its own action, once it is let through
+	if (top.end_signal) {
+		signal(top.end_signal, SIG_DFL); // whoever started us may have ignored it
+		raise(top.end_signal);           // its own action, once it is let through
+	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return top.rc;
 }

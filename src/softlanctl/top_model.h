@@ -44,9 +44,9 @@ struct ctl_top_model {
 	uint64_t at_ms;
 };
 
-// Takes over the answers that came at `now_ms`. A room's rates are the sums of its peers' at a relay; at an
-// endpoint they are its own. Members that are missing or of another type count as 0. False: out of memory
-// (the model is empty).
+// Takes over the answers that came at `now_ms`. A room's rates are the sums of its peers' at a relay (its
+// drops are its own count); at an endpoint they are its own. Members that are missing or of another type
+// count as 0. False: out of memory (the model is empty).
 bool ctl_top_take(struct ctl_top_model *model, const struct ctl_top_answers *answers, uint64_t now_ms);
 void ctl_top_clear(struct ctl_top_model *model); // empty, as zero-initialised
 // NULL: there is none.

@@ -51,7 +51,7 @@ class Relay:
         self.control = os.path.join(self.folder, "relay.sock")
         self.log = os.path.join(self.folder, "relay.log")
         self.settings = {"listen": self.address, "dev_certificate_out": self.ca, "state_directory": self.folder,
-                         "control_socket": self.control, "control_group": "root", **settings}
+                         "control_socket": self.control, "control_group": "root", "user": "", **settings}
         self.process = None
 
     def __enter__(self):

@@ -9,7 +9,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
-from party import control_load, daemons, hostile, standard, tap, topology, traffic  # noqa: E402
+from party import control_load, daemons, standard, tap, topology, traffic  # noqa: E402
 
 # A sanitizer keeps freed memory for a while, which would be taken for the daemon's.
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99:quarantine_size_mb=0:"
@@ -62,9 +62,9 @@ def silent(party):
             with contextlib.suppress(daemons.DaemonFailed):
                 daemon.status()
                 raise AssertionError("a 33rd reader was let in")
-            traffic.eventually("the 32 are cut off", lambda: crowd.look() == 0, REQUEST_S + 1)
+            traffic.eventually("the 32 are cut off", lambda: crowd.look() == 0, REQUEST_S + 3)
             took = time.monotonic() - began
-            tap.expect(REQUEST_S - 0.5 < took < REQUEST_S + 1.5, f"cut off after {took:.1f} s")
+            tap.expect(REQUEST_S - 0.5 < took < REQUEST_S + 3, f"cut off after {took:.1f} s")
             tap.expect_equal(set(crowd.told[came:]), {b"ERR timeout the request was not complete within 5 s\n"},
                              f"what {daemon.name} told them")
             tap.expect_equal(len(crowd.told) - came, READERS, "told")
@@ -84,13 +84,14 @@ def long_requests(party):
     sock = control_load.dial(party.relayd.control)
     with sock:
         began, answer = time.monotonic(), b""
-        sock.settimeout(0.5)
+        sock.settimeout(0.3)
         while not answer and time.monotonic() - began < 8:
-            sock.sendall(b"S")
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, BrokenPipeError):
+                sock.sendall(b"S")
                 answer = sock.recv(4096)
         tap.expect(answer.startswith(b"ERR timeout "), f"slow pieces: {answer}")
-        tap.expect(abs(time.monotonic() - began - REQUEST_S) < 1, "cut off too early or too late")
+        took = time.monotonic() - began
+        tap.expect(REQUEST_S - 0.5 < took < REQUEST_S + 2, f"cut off after {took:.1f} s")
 
 
 @plan.case("garbage is answered by one ERR line [OPS-3]")
@@ -103,12 +104,6 @@ def garbage(party):
         expect_answers(daemon)
 
 
-def joins(party, stop):
-    """Events for those that watch."""
-    while not stop.is_set():
-        hostile.RawPeer(party, "c2").end()
-
-
 @plan.case("all at once for 12 s, and a reader of `watch` that takes a byte a second: no ping is lost, memory grows by "
            "less than 4 MB, no descriptor is left [OPS-3]", limit=120)
 def together(party):
@@ -119,18 +114,16 @@ def together(party):
     before = {daemon.name: (control_load.memory_kib(daemon.process.pid), control_load.descriptors(daemon.process.pid))
               for daemon in some}
     most = dict.fromkeys(before, 0)
-    stop = threading.Event()
-    events = threading.Thread(target=joins, args=(party, stop))
-    with control_load.Load(*(daemon.control for daemon in some)) as load:
-        events.start()
+    with control_load.Load(*(daemon.control for daemon in some)) as load, control_load.Joins(party) as joins:
         pings = Pings(party, 12)
         while pings.thread.is_alive():
             for daemon in some:
                 most[daemon.name] = max(most[daemon.name], control_load.memory_kib(daemon.process.pid))
             time.sleep(0.05)
-        stop.set()
-        events.join()
     tap.expect_equal(load.problems, [], "answers that were none")
+    tap.expect_equal(joins.error, None, "what ended the joins")
+    tap.expect(joins.count > 0 and load.heard > 0 and load.judged > 0,
+               f"{joins.count} joins, {load.heard} bytes of events, {load.judged} requests judged")
     tap.expect(load.rounds >= 5, f"only {load.rounds} rounds of load")
     tap.expect_equal(pings.lost(), 0, "pings lost")
     for daemon in some:

@@ -165,7 +165,7 @@ class Container:
         with open(self.path(path), "w", encoding="utf-8") as file:
             file.write(text)
 
-    def install(self, folder, *names):
+    def install(self, folder, *names, options=()):
         """apt install of packages in a folder outside."""
         where = self.path("/var/tmp/packages")
         shutil.rmtree(where, ignore_errors=True)
@@ -173,7 +173,7 @@ class Container:
         files = [name for name in sorted(os.listdir(folder)) if name.endswith(".deb") and name.split("_")[0] in names]
         for name in files:
             shutil.copy(os.path.join(folder, name), where)
-        return self.run(["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends", "install",
+        return self.run(["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends", *options, "install",
                          *(f"/var/tmp/packages/{name}" for name in files)], timeout=120)
 
     # --- units ---
@@ -214,10 +214,8 @@ class Container:
         return found
 
     def remains(self):
-        """What is left of it: processes, mounts, cgroups."""
-        with open("/proc/self/mounts", encoding="utf-8") as file:
-            mounts = [line.split()[1] for line in file if self.machine in line]
-        return sorted(self._pids()) + mounts + [path for path in self.cgroups if os.path.exists(path)]
+        """What is left of it: processes, its folder, cgroups. (Its mounts end with the processes that see them.)"""
+        return sorted(self._pids()) + [path for path in (self.directory, *self.cgroups) if os.path.exists(path)]
 
     def close(self):
         """Halts it, by force if need be, and removes everything."""
@@ -295,4 +293,4 @@ def nothing_left(systems):
         raise AssertionError(f"left behind: {left}")
 
 
-ENDING = ("the containers halt; no process, mount or cgroup stays behind", nothing_left)
+ENDING = ("the containers halt; no process, folder or cgroup stays behind", nothing_left)

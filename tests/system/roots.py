@@ -25,8 +25,8 @@ OLD, NEW = "0.1.0~before", None  # an earlier version of the same sources, and d
 INCLUDE = "systemd,systemd-sysv,dbus"
 TOOLS = "build-essential iproute2 iputils-ping libcap2-bin lintian procps"
 # debian/ and what `make install` installs, and so what the packages depend on.
-INPUTS = ("ChangeLog", "Makefile.am", "README.md", "completions", "configure.ac", "debian", "docs", "etc", "man", "src",
-          "scripts/make-cert", "systemd")
+INPUTS = ("CONTRIBUTING.md", "COPYING", "ChangeLog", "Makefile.am", "README.md", "completions", "configure.ac", "debian",
+          "docs", "etc", "man", "scripts/make-cert", "src", "systemd")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive",
                **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}}
 
@@ -164,6 +164,7 @@ def _build(root, out):
         {build}
         mkdir ../new; mv ../*.deb ../new
         sed -i '1s/(.*)/({OLD})/' debian/changelog
+        for daemon in relay client; do echo '// as it was before' >>etc/$daemon.conf; done
         {build} -nc
         mkdir ../old; mv ../*.deb ../old
         """, 900, upper)

@@ -25,7 +25,7 @@ def setup():
     return systems
 
 
-plan = tap.Plan(setup, container.ENDING, container.unusable, limit=900)
+plan = tap.Plan(setup, container.ENDING, container.unusable, limit=2400)
 
 
 def owner_and_mode(box, path):
@@ -117,7 +117,12 @@ def cases(release):  # pylint: disable=R0915
         before = box.main_pid("softlan-relay")
         box.run(["chmod", "600", "/etc/softlan/gateway.conf"])
         box.write("/etc/tmpfiles.d/softlan-gateway.conf", "# as the administrator wants it\n")
-        box.install(roots.packages(release), *roots.PACKAGES)
+        tap.expect("as it was before" in box.read("/etc/softlan/client.conf"), "the earlier client.conf")
+        # Both the old file and the administrator's differ from the new one; dpkg asks, and apt answers as he would.
+        box.install(roots.packages(release), *roots.PACKAGES, options=["-o", "Dpkg::Options::=--force-confold"])
+        tap.expect("as it was before" not in box.read("/etc/softlan/client.conf"), "an untouched file was not replaced")
+        tap.expect_equal(owner_and_mode(box, "/etc/softlan/client.conf"), "root:softlan-client 640", "client.conf")
+        tap.expect(box.exists("/etc/softlan/relay.conf.dpkg-dist"), "the new relay.conf is not there to be compared")
         tap.expect(set(versions(box)) == set(roots.PACKAGES) and roots.OLD not in versions(box).values(),
                    f"versions: {versions(box)}")
         tap.expect_equal(box.read("/etc/softlan/relay.conf"), RELAY_CONF, "relay.conf")

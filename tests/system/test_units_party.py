@@ -52,7 +52,7 @@ def setup():
     return systems
 
 
-plan = tap.Plan(setup, container.ENDING, container.unusable, limit=900)
+plan = tap.Plan(setup, container.ENDING, container.unusable, limit=2400)
 
 
 def cases(release):

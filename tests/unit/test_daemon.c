@@ -545,7 +545,7 @@ static void test_OPS_1_OPS_3_reload_verb(void **state)
 	ask_reload(f, answer, sizeof(answer));
 	assert_memory_equal(answer, "ERR refused ", 12);
 	assert_non_null(strstr(answer, "party.conf:1: room: expected a string"));
-	assert_non_null(strstr(answer, "(and 1 more, in the log)\n"));
+	assert_non_null(strstr(answer, "; "));
 	// Refused by the daemon itself: again nothing has changed.
 	write_config(f, "room = \"UNREADABLE\"; log: { level = \"error\"; };");
 	ask_reload(f, answer, sizeof(answer));
