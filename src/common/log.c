@@ -113,8 +113,9 @@ static void write_stderr(const struct sl_log *log, enum sl_log_level level, char
 		;
 }
 
-static void write_line(struct sl_log *log, enum sl_log_level level, const char *scope,
-		       const struct sl_log_about *about, const char *format, va_list args)
+static void __attribute__((format(printf, 5, 0)))
+write_line(struct sl_log *log, enum sl_log_level level, const char *scope, const struct sl_log_about *about,
+	   const char *format, va_list args)
 {
 	char text[SL_LOG_LINE + 1];
 	char line[PREFIX_BYTES + SL_LOG_LINE + 2]; // and a newline or terminator
