@@ -4,15 +4,19 @@ import os
 import shutil
 import subprocess
 
-NAME = "softlan-relay.local"  # in every certificate
+NAME = "softlan-relay.local"  # in the certificates of parties
+
+
+def write(certificate, key, name=NAME):
+    """A self-signed pair for a server's name, in these two files."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=20)
 
 
 def make(party, name):
-    """A self-signed pair, NAME.crt and NAME.key in the party's directory."""
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-days", "30", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}",
-                    "-keyout", party.path(f"{name}.key"), "-out", party.path(f"{name}.crt")],
-                   check=True, capture_output=True)
+    """A pair, NAME.crt and NAME.key in the party's directory."""
+    write(party.path(f"{name}.crt"), party.path(f"{name}.key"))
 
 
 def bundle(party, names, target):

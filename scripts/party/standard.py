@@ -1,5 +1,6 @@
 """The party that most tests start from: relay, gateway, clients, all joined."""
 
+import contextlib
 import sys
 
 from . import daemons, frames, topology
@@ -8,13 +9,27 @@ ADDRESSES = {"c1": "10.77.0.11", "c2": "10.77.0.12"}
 ADDRESSES6 = {"c1": "fd77::11", "c2": "fd77::12"}
 
 
+@contextlib.contextmanager
+def building():
+    """A new party. If the `with` fails, it is closed, and what its daemons said last is shown; else it stays."""
+    party = topology.Party()
+    try:
+        yield party
+    except BaseException:
+        for daemon in party.daemons:
+            for line in daemon.tail():
+                print(f"# {daemon.name}| {line}")
+        sys.stdout.flush()
+        party.close()
+        raise
+
+
 def start(clients=("c1", "c2"), dhcp=False, relay=None, gateway=None, client=None, gateway_env=None,
           quiet=False):
     """A party with its daemons as party.relayd, party.gateway and party.clients[role]. Without
     `dhcp` the clients get fixed addresses: party.address[role]. `quiet`: the LAN is plugged in last, so that nothing
     of it comes while only some have joined."""
-    party = topology.Party()
-    try:
+    with building() as party:
         if quiet:
             party.plug_lan(False)
         if dhcp:
@@ -27,13 +42,6 @@ def start(clients=("c1", "c2"), dhcp=False, relay=None, gateway=None, client=Non
                 give_address(party, role)
         if quiet:
             party.plug_lan(True)
-    except BaseException:
-        for daemon in party.daemons:
-            for line in daemon.tail():
-                print(f"# {daemon.name}| {line}")
-        sys.stdout.flush()
-        party.close()
-        raise
     return party
 
 

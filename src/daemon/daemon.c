@@ -66,12 +66,13 @@ static void end_late(void *arg)
 static int drop_privileges(struct frame *frame, struct sl_error *error)
 {
 	const struct sl_daemon *daemon = frame->daemon;
+	const char *user = frame_string(frame->config, daemon->user_offset);
 	char run[sizeof(SL_RUNDIR) + 16], state[sizeof(SL_STATEDIR) + 16];
 	const struct sl_privileges wanted = {
-		.user = frame_string(frame->config, daemon->user_offset),
+		.user = user,
 		// That of the units, which `make install` alone does not make; one that somebody chose has to
 		// be there.
-		.may_lack = strcmp(frame_string(frame->config, daemon->user_offset), daemon->name) == 0,
+		.may_lack = strcmp(user, daemon->name) == 0,
 		.group = frame_string(frame->config, daemon->control_group_offset),
 		.capabilities = daemon->capabilities,
 		.directory = {run, state},

@@ -37,17 +37,13 @@ def made(party, folder, *words):
 
 def setup():
     """The party of all tests, with what make-cert has printed for the relay's address and nothing else."""
-    party = topology.Party()
-    try:
+    with standard.building() as party:
         relay, endpoint, party.words = made(party, "address", topology.RELAY)
         party.endpoint = endpoint
         party.relayd = daemons.make_relay(party, **relay).start()
         party.gateway = daemons.make_gateway(party, **endpoint).start()
         party.clients["c1"] = daemons.make_client(party, "c1", **endpoint).start()
         standard.give_address(party, "c1")
-    except BaseException:
-        party.close()
-        raise
     return party
 
 

@@ -52,8 +52,7 @@ def own_directory(party, kind):
 
 
 def start():
-    party = topology.Party()
-    try:
+    with standard.building() as party:
         os.chmod(party.directory, 0o755)
         prepare = with_users(party)
         for name in ("first", "second"):
@@ -72,11 +71,6 @@ def start():
                 daemon.settings["identity_file"] = f"{own}/identity.json"
             daemon.start(env=ENV, prepare=prepare)
         standard.give_address(party, "c1")
-    except BaseException:
-        for daemon in party.daemons:
-            print("".join(f"# {daemon.name}| {line}\n" for line in daemon.tail()), end="", flush=True)
-        party.close()
-        raise
     return party
 
 

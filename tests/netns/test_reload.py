@@ -17,8 +17,7 @@ LEVELS = ("debug", "warning", "info", "error")
 
 
 def start():
-    party = topology.Party()
-    try:
+    with standard.building() as party:
         for name in ("first", "second"):
             pairs.make(party, name)
         pairs.install(party, "first")
@@ -29,9 +28,6 @@ def start():
         party.clients["c1"] = daemons.make_client(party, "c1", **trust).start()
         standard.give_address(party, "c1")
         traffic.ping(party.c1, topology.LAN_HOST)
-    except BaseException:
-        party.close()
-        raise
     return party
 
 

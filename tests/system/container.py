@@ -12,7 +12,7 @@ import time
 import roots
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
-from party import ns, topology, traffic  # noqa: E402  pylint: disable=C0413
+from party import ns, tap, topology, traffic  # noqa: E402  pylint: disable=C0413
 
 PREFIX = "softlan-system-"
 
@@ -293,4 +293,16 @@ def nothing_left(systems):
         raise AssertionError(f"left behind: {left}")
 
 
-ENDING = ("the containers halt; no process, folder or cgroup stays behind", nothing_left)
+def plan(fill):
+    """The plan of a program whose cases share the systems that `fill(systems)` boots, once the packages are built."""
+    def setup():
+        systems = Systems()
+        try:
+            roots.prepare()
+            fill(systems)
+        except BaseException:
+            systems.close()
+            raise
+        return systems
+    ending = ("the containers halt; no process, folder or cgroup stays behind", nothing_left)
+    return tap.Plan(setup, ending, unusable, limit=2400)

@@ -14,18 +14,11 @@ RELAY_CONF = ('dev_certificate_out = "/var/lib/softlan/relay/relay-ca.der";\n'
               'rooms = ( { code = "ROOM1"; secret = "only for friends"; } );\n')
 
 
-def setup():
-    systems = container.Systems()
-    try:
-        roots.prepare()
-        systems.box = {release: systems.boot(release, "box") for release in roots.RELEASES}
-    except BaseException:
-        systems.close()
-        raise
-    return systems
+def fill(systems):
+    systems.box = {release: systems.boot(release, "box") for release in roots.RELEASES}
 
 
-plan = tap.Plan(setup, container.ENDING, container.unusable, limit=2400)
+plan = container.plan(fill)
 
 
 def owner_and_mode(box, path):

@@ -8,7 +8,7 @@ import re
 import container
 import roots
 from container import traffic
-from party import tap
+from party import pairs, tap
 
 LIMITS = {"relay": 1.5, "gateway": 2.5, "client": 2.5}
 CAPABILITIES = {"relay": 1 << 10, "gateway": 1 << 13, "client": 1 << 12}  # NET_BIND_SERVICE, NET_RAW, NET_ADMIN
@@ -24,24 +24,17 @@ HOLDER = ("import socket, time\ns = socket.socket(socket.AF_INET6, socket.SOCK_D
 ENDPOINT = 'relay = "127.0.0.1:9"; relay_ca = ""; room = "ROOM1";\n'
 
 
-def setup():
-    systems = container.Systems()
-    try:
-        roots.prepare()
-        systems.box = systems.boxes()
-        for box in systems.box.values():
-            box.write("/etc/softlan/gateway.conf", ENDPOINT + 'interface = "lan0";\n')
-            box.write("/etc/softlan/client.conf", ENDPOINT)
-            box.run(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"])
-            box.run(["ip", "link", "set", "lan0", "up"])
-            box.run(["ip", "link", "set", "lan1", "up"])
-    except BaseException:
-        systems.close()
-        raise
-    return systems
+def fill(systems):
+    systems.box = systems.boxes()
+    for box in systems.box.values():
+        box.write("/etc/softlan/gateway.conf", ENDPOINT + 'interface = "lan0";\n')
+        box.write("/etc/softlan/client.conf", ENDPOINT)
+        box.run(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"])
+        box.run(["ip", "link", "set", "lan0", "up"])
+        box.run(["ip", "link", "set", "lan1", "up"])
 
 
-plan = tap.Plan(setup, container.ENDING, container.unusable, limit=2400)
+plan = container.plan(fill)
 
 
 def start_all(box):
@@ -82,8 +75,7 @@ def renew(box, name):
     lineage = box.path(f"/etc/letsencrypt/live/{name}")
     os.makedirs(lineage, mode=0o700, exist_ok=True)
     crt, key = f"{lineage}/fullchain.pem", f"{lineage}/privkey.pem"
-    roots.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90",
-               "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", crt], 20)
+    pairs.write(crt, key, name)
     os.chmod(key, 0o600)
     return roots.run(["openssl", "x509", "-in", crt, "-noout", "-fingerprint", "-sha256"], 20).split("=")[1].strip().replace(
         ":", "").lower()

@@ -41,18 +41,11 @@ def endpoint(more=""):
     return f'relay = "{topology.RELAY}"; relay_ca = "/etc/softlan/{DER}"; room = "ROOM1"; secret = "friends";\n{more}'
 
 
-def setup():
-    systems = container.Systems()
-    try:
-        roots.prepare()
-        systems.at = {release: Party(systems, release) for release in roots.RELEASES}
-    except BaseException:
-        systems.close()
-        raise
-    return systems
+def fill(systems):
+    systems.at = {release: Party(systems, release) for release in roots.RELEASES}
 
 
-plan = tap.Plan(setup, container.ENDING, container.unusable, limit=2400)
+plan = container.plan(fill)
 
 
 def cases(release):

@@ -11,23 +11,8 @@
 
 #include <cmocka.h>
 
+#include "conf_file.h"
 #include "relay/config.h"
-
-static char path[] = "/tmp/softlan-test-relay-XXXXXX";
-
-static int make_file(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_file(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
 
 static void write_file(const char *text)
 {

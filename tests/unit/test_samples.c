@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "client/config.h"
+#include "conf_file.h"
 #include "daemon/options_value.h"
 #include "gateway/config.h"
 #include "relay/config.h"
@@ -36,22 +37,6 @@ static const struct sample samples[] = {
 	{"client", sl_client_options, sl_client_validate, ",relay,room,"},
 };
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
-
-static char path[] = "/tmp/softlan-test-sample-XXXXXX";
-
-static int make_file(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_file(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
 
 // The sample names the paths of a system installation; `configure --prefix` may have chosen others.
 static void put_line(FILE *out, const char *line)
