@@ -92,7 +92,7 @@ static json_t *sentences_json(const struct sl_client *client, const struct tap_n
 {
 	struct route_guard_status route;
 	json_t *sentences = json_array();
-	char text[160], address[PREFIX_TEXT];
+	char text[256], address[PREFIX_TEXT];
 
 	route_guard_status(client->guard, &route);
 	if (has_lan_address(net)) {
