@@ -68,7 +68,7 @@ static const char *close_reason(uint64_t code)
 	}
 }
 
-static void __attribute__((format(printf, 2, 0))) say(struct sl_session *s, const char *format, va_list args)
+static void SL_PRINTF(2, 0) say(struct sl_session *s, const char *format, va_list args)
 {
 	char text[sizeof s->sentence]; // the arguments may hold the old sentence
 	vsnprintf(text, sizeof text, format, args);
@@ -233,6 +233,22 @@ void sl_session_start(struct sl_session *s)
 {
 	if (s->state == SL_SESSION_IDLE)
 		connect_start(s);
+}
+
+void sl_session_reconnect(struct sl_session *s, const char *why)
+{
+	switch (s->state) {
+	case SL_SESSION_CONNECTING:
+	case SL_SESSION_JOINING:
+	case SL_SESSION_JOINED:
+		session_lose(s, LOSS_DEAD, SL_CLOSE_DONE, "%s", why);
+		break;
+	case SL_SESSION_WAITING:
+		session_timer(s, 0);
+		break;
+	default:
+		break; // it looks the relay up, or it ends
+	}
 }
 
 void sl_session_stop(struct sl_session *s, const char *reason)
