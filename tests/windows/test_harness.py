@@ -27,8 +27,11 @@ def build():
 
 
 def end(party):
+    party.windows.end_helper()  # it has files open
     party.windows.unload_driver()
+    tap.expect_equal(party.windows.service(wine.DRIVER)["state"], wine.SERVICE_STOPPED, "the driver's state")
     party.windows.close()
+    tap.expect(party.windows.server.poll() is not None, "the wineserver still runs")
 
 
 plan = tap.Plan(build, ("the driver can be unloaded, and all of the prefix ends", end), wine.unusable)
