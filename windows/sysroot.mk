@@ -21,7 +21,9 @@ export CONFIG_SHELL = /bin/sh
 export PKG_CONFIG_LIBDIR = $(prefix)/lib/pkgconfig
 export PKG_CONFIG_PATH =
 export PKG_CONFIG = pkg-config --static
-export CPPFLAGS = -I$(prefix)/include
+# Most of the time goes into windows.h, which takes in all the intrinsic functions of GCC unless it thinks that they are
+# there already. None of these libraries uses one; if one did, the programs could not be linked.
+export CPPFLAGS = -I$(prefix)/include -DWIN32_LEAN_AND_MEAN= -D_X86INTRIN_H_INCLUDED
 export LDFLAGS = -L$(prefix)/lib
 export CFLAGS = -O2 -g0 -pipe -fstack-protector-strong
 # Debian's patches make some sources newer than what is generated from them, which is good as it is.
@@ -52,7 +54,12 @@ $$CONFIG_SHELL ../configure -q --host=$(host) --build=$$(../config.guess 2>/dev/
 	--prefix=$(prefix) --libdir=$(prefix)/lib --enable-static --disable-shared $(1)
 configured=$$(date +%s)
 endef
+# The licences go with the programs.
 define done
+mkdir -p $(prefix)/licenses
+for file in ../COPYING* ../LICENSE*; do
+	[ ! -f "$$file" ] || cp "$$file" "$(prefix)/licenses/$(basename $(@F))-$${file#../}"
+done
 echo "$$(($$configured - $$begin)) $$(($$(date +%s) - $$configured))" >$@
 endef
 
