@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/control_conn.h"
-#include "daemon/privileges.h"
+#include "daemon/group.h"
 
 #define SCOPE "control"
 #define ACCEPT_MAX 16               // at one wake-up

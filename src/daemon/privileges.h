@@ -4,12 +4,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "common/err.h"
 #include "common/log.h"
 
 #define SL_CAPABILITY(number) (UINT64_C(1) << (number)) // of CAP_… in <linux/capability.h>
+#define SL_CAPABILITY_NET_ADMIN SL_CAPABILITY(12) // CAP_NET_ADMIN, for programs that other systems have too
 
 struct sl_privileges {
 	const char *user;      // "" or NULL: stay as we are
@@ -24,6 +24,3 @@ struct sl_privileges {
 // device of the configuration is opened, so that what can be opened at the start can be opened at a reload.
 // SL_OK, or a code with a sentence: SL_ERR_INVALID (there is no such user), SL_ERR_SYSTEM.
 int sl_privileges_drop(const struct sl_privileges *wanted, struct sl_log *log, struct sl_error *error);
-
-// The group's id. False: there is no such group, or none was named.
-bool sl_group_find(const char *name, gid_t *out);
