@@ -11,8 +11,7 @@
 
 #define DRIVER_MAJOR 9
 #define DRIVER_MINOR 27
-#define INSTALL                                                                                              \
-	"install TAP-Windows6 9.27 or later (the package tap-windows of OpenVPN's community download)"
+#define INSTALL "install TAP-Windows6 9.27 or later (the package tap-windows of OpenVPN's community download)"
 // Of a name in a list within a sentence, so that several have room.
 #define SHORT_NAME 40
 
@@ -119,8 +118,8 @@ static void list_ids(const struct sl_tap_adapters *adapters, char *out, size_t s
 	}
 }
 
-const struct sl_tap_adapter *sl_tap_choose(const struct sl_tap_adapters *adapters, const char *wanted, int *code,
-					   struct sl_error *error)
+const struct sl_tap_adapter *sl_tap_choose(const struct sl_tap_adapters *adapters, const char *wanted,
+					   int *code, struct sl_error *error)
 {
 	char id[SL_TAP_ID], list[320];
 
@@ -134,10 +133,11 @@ const struct sl_tap_adapter *sl_tap_choose(const struct sl_tap_adapters *adapter
 	if (wanted[0] == '\0') {
 		if (adapters->count == 1)
 			return &adapters->list[0];
-		*code = sl_fail(error, SL_ERR_INVALID,
-				"this computer has %zu TAP-Windows6 adapters; set tap.instance_id to the one that "
-				"softlan may have: %s",
-				adapters->count + adapters->left_out, list);
+		*code = sl_fail(
+			error, SL_ERR_INVALID,
+			"this computer has %zu TAP-Windows6 adapters; set tap.instance_id to the one that "
+			"softlan may have: %s",
+			adapters->count + adapters->left_out, list);
 		return NULL;
 	}
 	if (sl_tap_id_parse(wanted, id)) {
@@ -147,8 +147,8 @@ const struct sl_tap_adapter *sl_tap_choose(const struct sl_tap_adapters *adapter
 		}
 	}
 	*code = sl_fail(error, SL_ERR_INVALID,
-			"tap.instance_id \"%.48s\" is none of this computer's TAP-Windows6 adapters: %s", wanted,
-			list);
+			"tap.instance_id \"%.48s\" is none of this computer's TAP-Windows6 adapters: %s",
+			wanted, list);
 	return NULL;
 }
 
@@ -174,24 +174,26 @@ int sl_tap_check_version(const char *name, uint32_t major, uint32_t minor, struc
 {
 	if (major > DRIVER_MAJOR || (major == DRIVER_MAJOR && minor >= DRIVER_MINOR))
 		return SL_OK;
-	return sl_fail(error, SL_ERR_UNSUPPORTED,
-		       "TAP adapter \"%.100s\": its driver is TAP-Windows %u.%u, in which a frame can overwrite the "
-		       "kernel's memory (CVE-2024-1305); " INSTALL,
-		       name, (unsigned)major, (unsigned)minor);
+	return sl_fail(
+		error, SL_ERR_UNSUPPORTED,
+		"TAP adapter \"%.100s\": its driver is TAP-Windows %u.%u, in which a frame can overwrite the "
+		"kernel's memory (CVE-2024-1305); " INSTALL,
+		name, (unsigned)major, (unsigned)minor);
 }
 
 int sl_tap_check_mtu(const char *name, uint32_t mtu, struct sl_error *error)
 {
 	if (mtu >= SL_MTU_MAX)
 		return SL_OK;
-	return sl_fail(error, SL_ERR_UNSUPPORTED,
-		       "TAP adapter \"%.100s\": its driver's MTU is %u, less than the LAN's %d; in Device Manager, "
-		       "Properties, Advanced set MTU to %d",
-		       name, (unsigned)mtu, SL_MTU_MAX, SL_MTU_MAX);
+	return sl_fail(
+		error, SL_ERR_UNSUPPORTED,
+		"TAP adapter \"%.100s\": its driver's MTU is %u, less than the LAN's %d; in Device Manager, "
+		"Properties, Advanced set MTU to %d",
+		name, (unsigned)mtu, SL_MTU_MAX, SL_MTU_MAX);
 }
 
-int sl_tap_mac_differs(const char *name, const struct sl_mac *wanted, const struct sl_mac *has, const char *why,
-		       struct sl_error *error)
+int sl_tap_mac_differs(const char *name, const struct sl_mac *wanted, const struct sl_mac *has,
+		       const char *why, struct sl_error *error)
 {
 	char want[SL_MAC_TEXT], have[SL_MAC_TEXT];
 
@@ -199,13 +201,17 @@ int sl_tap_mac_differs(const char *name, const struct sl_mac *wanted, const stru
 	sl_mac_format(has, have);
 	if (!why)
 		return sl_fail(error, SL_ERR_SYSTEM,
-			       "TAP adapter \"%.100s\": its driver was restarted and keeps the MAC %s instead of this "
-			       "client's %s; disable and enable the adapter \"%.100s\" in Device Manager, or restart "
+			       "TAP adapter \"%.100s\": its driver was restarted and keeps the MAC %s "
+			       "instead of this "
+			       "client's %s; disable and enable the adapter \"%.100s\" in Device Manager, or "
+			       "restart "
 			       "the computer, then start softlan-client again",
 			       name, have, want, name);
 	return sl_fail(error, SL_ERR_PERMISSION,
-		       "TAP adapter \"%.80s\": its driver has the MAC %s, and this client's %s is read when the driver "
-		       "starts, which cannot be done from here (%.100s); disable and enable the adapter \"%.80s\" in "
+		       "TAP adapter \"%.80s\": its driver has the MAC %s, and this client's %s is read when "
+		       "the driver "
+		       "starts, which cannot be done from here (%.100s); disable and enable the adapter "
+		       "\"%.80s\" in "
 		       "Device Manager, or run softlan-client as administrator",
 		       name, have, want, why, name);
 }

@@ -10,7 +10,7 @@
 #include "common/err.h"
 #include "common/mac.h"
 
-#define SL_TAP_ID 39           // "{xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx}" and the terminator
+#define SL_TAP_ID 39            // "{xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx}" and the terminator
 #define SL_TAP_ADAPTER_NAME 256 // bytes of a name with its terminator
 #define SL_TAP_DRIVER 32
 #define SL_TAP_KEY 16
@@ -33,8 +33,8 @@ struct sl_tap_adapters {
 // A GUID with or without braces, in either case; `out` gets it with braces, in upper case. False: not that.
 bool sl_tap_id_parse(const char *text, char out[static SL_TAP_ID]);
 
-// Text of unknown origin (UTF-8 or not) as a name that can be shown: control bytes become '?', blanks around it go,
-// and it is cut between characters. May be empty then.
+// Text of unknown origin (UTF-8 or not) as a name that can be shown: control bytes become '?', blanks around
+// it go, and it is cut between characters. May be empty then.
 void sl_tap_adapter_name(const char *text, char out[static SL_TAP_ADAPTER_NAME]);
 
 // Is this ComponentId (an adapter's kind) that of TAP-Windows6: "tap0901" or "root\tap0901", in either case?
@@ -42,8 +42,8 @@ bool sl_tap_is_ours(const char *component_id);
 
 // The adapter that tap.instance_id (`wanted`; "": none given) means. NULL with a sentence and its code:
 // SL_ERR_NOT_FOUND when there is none at all, SL_ERR_INVALID when the configuration has to say another.
-const struct sl_tap_adapter *sl_tap_choose(const struct sl_tap_adapters *adapters, const char *wanted, int *code,
-					   struct sl_error *error);
+const struct sl_tap_adapter *sl_tap_choose(const struct sl_tap_adapters *adapters, const char *wanted,
+					   int *code, struct sl_error *error);
 
 // One line for --list-tap-adapters: id, name, driver version, state, parted by tabs.
 void sl_tap_print(FILE *out, const struct sl_tap_adapter *adapter, const char *state);
@@ -54,14 +54,15 @@ void sl_tap_print_none(FILE *out);
 #define SL_TAP_ADDRESS 13
 char *sl_tap_address(const struct sl_mac *mac, char out[static SL_TAP_ADDRESS]);
 
-// The driver's version as it says itself. Below 9.27 frames from here can break the kernel (CVE-2024-1305): refused
-// with a sentence.
+// The driver's version as it says itself. Below 9.27 frames from here can break the kernel (CVE-2024-1305):
+// refused with a sentence.
 int sl_tap_check_version(const char *name, uint32_t major, uint32_t minor, struct sl_error *error);
 // Its MTU has to carry what the tunnel may bring (SL_MTU_MAX).
 int sl_tap_check_mtu(const char *name, uint32_t mtu, struct sl_error *error);
-// The driver still has another MAC (WIN-4). `why`: what its restart came to, "access denied"; NULL: it was restarted.
-int sl_tap_mac_differs(const char *name, const struct sl_mac *wanted, const struct sl_mac *has, const char *why,
-		       struct sl_error *error);
+// The driver still has another MAC (WIN-4). `why`: what its restart came to, "access denied"; NULL: it was
+// restarted.
+int sl_tap_mac_differs(const char *name, const struct sl_mac *wanted, const struct sl_mac *has,
+		       const char *why, struct sl_error *error);
 
 // May the driver be given this frame: Ethernet's size, with one VLAN tag at most?
 bool sl_tap_frame_fits(const uint8_t *frame, size_t len);
