@@ -8,6 +8,7 @@
 struct cli {
 	const char *config; // NULL: the default file
 	bool check, dump, help, version;
+	const struct sl_daemon_flag *flag; // of the daemon's own; NULL: none
 	unsigned verbose;
 	// Settings, pointing into argv; they win over the file.
 	struct {

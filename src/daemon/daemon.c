@@ -203,6 +203,12 @@ int sl_daemon_main(const struct sl_daemon *daemon, int argc, char **argv)
 			cli_version(daemon, stdout);
 		return fflush(stdout) == 0 ? SL_EXIT_OK : SL_EXIT_FAILED;
 	}
+	if (frame.cli.flag) {
+		code = frame.cli.flag->run(stdout, &error);
+		if (code != SL_EXIT_OK)
+			fprintf(stderr, "%s: %s\n", daemon->name, error.text);
+		return fflush(stdout) == 0 ? code : SL_EXIT_FAILED;
+	}
 	int len = frame.cli.config ? asprintf(&frame.file, "%s", frame.cli.config)
 				   : asprintf(&frame.file, SL_CONFDIR "/%s.conf", daemon->scope);
 	if (len < 0) {
