@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/err.h"
+#include "common/text.h"
 
 enum sl_option_type {
 	SL_OPT_STRING, // char *, allocated; never NULL after loading
@@ -56,7 +57,7 @@ struct sl_option {
 	void (*load_list)(struct config_setting_t *setting, void *field, const char *file,
 			  struct sl_option_errors *errors);
 	void (*free_list)(void *field);
-	void (*dump_list)(FILE *out, const void *field);
+	void (*dump_list)(struct sl_text *out, const void *field);
 };
 
 // A table ends with a NULL name.

@@ -177,22 +177,13 @@ int sl_options_set(const struct sl_option *table, void *config, const char *name
 
 static bool same_list(const struct sl_option *option, const void *a, const void *b)
 {
-	char *text[2] = {NULL, NULL};
-	size_t len[2] = {0, 0};
-	const void *fields[2] = {a, b};
-	bool same = false;
-	for (int i = 0; i < 2; i++) {
-		FILE *out = open_memstream(&text[i], &len[i]);
-		if (!out)
-			goto out;
-		option->dump_list(out, fields[i]);
-		if (fclose(out) != 0)
-			goto out;
-	}
-	same = len[0] == len[1] && memcmp(text[0], text[1], len[0]) == 0;
-out:
-	free(text[0]);
-	free(text[1]);
+	struct sl_text text_a = {0}, text_b = {0};
+	option->dump_list(&text_a, a);
+	option->dump_list(&text_b, b);
+	bool same = !text_a.failed && !text_b.failed && text_a.len == text_b.len &&
+		    memcmp(text_a.data, text_b.data, text_a.len) == 0;
+	sl_text_free(&text_a);
+	sl_text_free(&text_b);
 	return same;
 }
 

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/group.h"
+
 #define SCOPE "daemon"
 #define RECORD_MAX 16384 // of the user or group database
 

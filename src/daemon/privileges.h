@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "common/err.h"
 #include "common/log.h"
@@ -24,6 +23,3 @@ struct sl_privileges {
 // device of the configuration is opened, so that what can be opened at the start can be opened at a reload.
 // SL_OK, or a code with a sentence: SL_ERR_INVALID (there is no such user), SL_ERR_SYSTEM.
 int sl_privileges_drop(const struct sl_privileges *wanted, struct sl_log *log, struct sl_error *error);
-
-// The group's id. False: there is no such group, or none was named.
-bool sl_group_find(const char *name, gid_t *out);

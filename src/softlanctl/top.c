@@ -13,6 +13,7 @@
 
 #include "common/time.h"
 #include "softlanctl/client.h"
+#include "softlanctl/connect.h"
 #include "softlanctl/screen.h"
 #include "softlanctl/top_view.h"
 
@@ -229,7 +230,7 @@ static void run(struct top *top)
 			{.fd = ctl_screen_fd(top->screen),
 			 .events = (short)(POLLIN | (ctl_screen_busy(top->screen) ? POLLOUT : 0))},
 			{.fd = top->signals, .events = POLLIN},
-			{.fd = top->query ? ctl_query_fd(top->query) : -1, .events = POLLIN},
+			{.fd = top->query ? ctl_link_fd(ctl_query_link(top->query)) : -1, .events = POLLIN},
 		};
 		int ready = poll(fds, 3, timeout_ms(top));
 		if (ready < 0 && errno != EINTR)
