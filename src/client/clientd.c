@@ -1,6 +1,5 @@
 #include "client/clientd.h"
 
-#include <linux/capability.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,7 +307,7 @@ int sl_client_main(int argc, char **argv)
 		.control_socket_offset = offsetof(struct sl_client_config, endpoint.control_socket),
 		.control_group_offset = offsetof(struct sl_client_config, endpoint.control_group),
 		.user_offset = offsetof(struct sl_client_config, endpoint.user),
-		.capabilities = SL_CAPABILITY(CAP_NET_ADMIN),
+		.capabilities = SL_CAPABILITY_NET_ADMIN,
 		.validate = sl_client_validate,
 		.start = client_start,
 		.stop = client_stop,

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "common/printf.h"
+
 enum sl_err {
 	SL_OK = 0,
 	SL_ERR_NOMEM = -1,
@@ -32,4 +34,4 @@ struct sl_error {
 
 // Writes the sentence (truncated to fit) and returns `code`, so that a function can end with
 // `return sl_fail(error, SL_ERR_INVALID, "…")`. `error` may be NULL.
-int sl_fail(struct sl_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int sl_fail(struct sl_error *error, int code, const char *format, ...) SL_PRINTF(3, 4);

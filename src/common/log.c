@@ -109,13 +109,12 @@ static void write_stderr(const struct sl_log *log, enum sl_log_level level, char
 	len = (size_t)(end - start);
 	// One write, so that lines of several processes do not mix. When stderr is full or gone
 	// there is nobody left to tell.
-	while (write(STDERR_FILENO, start, len) < 0 && errno == EINTR)
+	while (write(STDERR_FILENO, start, (unsigned)len) < 0 && errno == EINTR)
 		;
 }
 
-static void __attribute__((format(printf, 5, 0)))
-write_line(struct sl_log *log, enum sl_log_level level, const char *scope, const struct sl_log_about *about,
-	   const char *format, va_list args)
+static void SL_PRINTF(5, 0) write_line(struct sl_log *log, enum sl_log_level level, const char *scope,
+				       const struct sl_log_about *about, const char *format, va_list args)
 {
 	char text[SL_LOG_LINE + 1];
 	char line[PREFIX_BYTES + SL_LOG_LINE + 2]; // and a newline or terminator

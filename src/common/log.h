@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/mac.h"
+#include "common/printf.h"
 
 enum sl_log_level { SL_LOG_ERROR, SL_LOG_WARNING, SL_LOG_INFO, SL_LOG_DEBUG };
 
@@ -53,12 +54,11 @@ static inline bool sl_log_on(const struct sl_log *log, enum sl_log_level level)
 // Lines are cut at 1,024 bytes. Control bytes (below 0x20, 0x7f, UTF-8 of U+0080 to U+009F) come out
 // as \xNN. A line goes to stderr in one write(2); errno is kept.
 void sl_log_write(struct sl_log *log, enum sl_log_level level, const char *scope, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+	SL_PRINTF(4, 5);
 
 // The same with what the line is about (not NULL), for a journal; elsewhere the line alone is written.
 void sl_log_write_about(struct sl_log *log, enum sl_log_level level, const char *scope,
-			const struct sl_log_about *about, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+			const struct sl_log_about *about, const char *format, ...) SL_PRINTF(5, 6);
 
 #define sl_err(log, scope, ...) sl_log_write((log), SL_LOG_ERROR, (scope), __VA_ARGS__)
 #define sl_warn(log, scope, ...) sl_log_write((log), SL_LOG_WARNING, (scope), __VA_ARGS__)

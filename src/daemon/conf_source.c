@@ -170,7 +170,7 @@ static int read_file(const char *path, size_t room, char **out, size_t *out_len)
 			}
 			text = larger;
 		}
-		ssize_t got = read(fd, text + len, capacity - len);
+		ssize_t got = read(fd, text + len, (unsigned)(capacity - len));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)

@@ -1,4 +1,4 @@
-// Groups of a Unix system.
+// Groups of the system.
 #pragma once
 
 #include <stdbool.h>

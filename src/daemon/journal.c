@@ -16,7 +16,7 @@ struct entry {
 	int count;
 };
 
-static void __attribute__((format(printf, 2, 3))) add(struct entry *entry, const char *format, ...)
+static void SL_PRINTF(2, 3) add(struct entry *entry, const char *format, ...)
 {
 	char *text = entry->texts[entry->count];
 	va_list args;

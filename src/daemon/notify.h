@@ -14,5 +14,4 @@ void sl_notify_ready(struct sl_notify *notify);
 void sl_notify_reloading(struct sl_notify *notify);
 void sl_notify_reloaded(struct sl_notify *notify);
 void sl_notify_stopping(struct sl_notify *notify);
-void sl_notify_status(struct sl_notify *notify, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void sl_notify_status(struct sl_notify *notify, const char *format, ...) SL_PRINTF(2, 3);

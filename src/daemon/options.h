@@ -30,7 +30,7 @@ struct sl_option_errors {
 };
 // `line` 0: the file as a whole; `key` NULL: no key.
 void sl_option_errors_add(struct sl_option_errors *errors, const char *file, unsigned line, const char *key,
-			  const char *format, ...) __attribute__((format(printf, 5, 6)));
+			  const char *format, ...) SL_PRINTF(5, 6);
 void sl_option_errors_free(struct sl_option_errors *errors);
 
 struct sl_option {

@@ -12,6 +12,8 @@
 
 #include "daemon/group.h"
 
+_Static_assert(SL_CAPABILITY_NET_ADMIN == SL_CAPABILITY(CAP_NET_ADMIN), "as in <linux/capability.h>");
+
 #define SCOPE "daemon"
 #define RECORD_MAX 16384 // of the user or group database
 

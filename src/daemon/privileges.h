@@ -9,6 +9,7 @@
 #include "common/log.h"
 
 #define SL_CAPABILITY(number) (UINT64_C(1) << (number)) // of CAP_… in <linux/capability.h>
+#define SL_CAPABILITY_NET_ADMIN SL_CAPABILITY(12) // CAP_NET_ADMIN, for programs that other systems have too
 
 struct sl_privileges {
 	const char *user;      // "" or NULL: stay as we are

@@ -33,7 +33,7 @@ char *sl_addr_format(const struct sl_addr *addr, char out[static SL_ADDR_TEXT])
 	if (plain.in6.sin6_scope_id != 0) {
 		zone[0] = '%';
 		if (!if_indextoname(plain.in6.sin6_scope_id, name))
-			snprintf(name, IF_NAMESIZE, "%u", plain.in6.sin6_scope_id);
+			snprintf(name, IF_NAMESIZE, "%u", (unsigned)plain.in6.sin6_scope_id);
 	}
 	snprintf(out, SL_ADDR_TEXT, "[%s%s]:%u", host, zone, ntohs(plain.in6.sin6_port));
 	return out;

@@ -20,8 +20,21 @@ struct sl_loop {
 	struct evdns_base *dns; // NULL until the first look-up
 	size_t lookups;         // requests that evdns has not answered yet
 	struct sl_resolve *resolves;
-	const char *resolv_conf, *hosts;
+	const char *resolv_conf, *hosts; // NULL: the system's
+
+	// Windows: async_windows.c, overlapped_windows.c, io_windows.c
+	struct sl_wakeups *wakeups;
+	struct sl_completions *completions;
+	struct sl_signals *signals;
 };
+
+// Of the system (system.c, resolve_system.c). start: once for each loop, before all else; false: it refuses.
+bool sl_system_start(void);
+void sl_system_stop(void);
+void sl_system_random(void *out, size_t len);
+void sl_resolve_configure(struct sl_loop *loop);       // name servers and hosts file, into loop->dns
+bool sl_resolve_reachable(const struct sl_addr *addr); // would the routing table take a packet there?
+extern const char sl_resolve_place[];                  // where people look when names are not found
 
 // A daemon that comes before all others is woken by the first frame of many, works on it, and is woken by the
 // next: a wake-up, a packet and a system call for each. So what brings frames lets a moment pass between two

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "net/internal.h"
 
@@ -42,8 +41,9 @@ static void timer_arm(struct sl_timer *timer)
 	// A day at most: the callback arms again what is later, and no type of any width overflows.
 	if (left_us > UINT64_C(86400000000))
 		left_us = UINT64_C(86400000000);
-	tv.tv_sec = (time_t)(left_us / 1000000);
-	tv.tv_usec = (suseconds_t)(left_us % 1000000);
+	// Types of their own on each system, and both are in range.
+	tv.tv_sec = (int)(left_us / 1000000);
+	tv.tv_usec = (int)(left_us % 1000000);
 	timer->armed_ns = timer->deadline_ns;
 	// Only memory can be short here; then a later timer_set tries again.
 	if (event_add(timer->event, &tv) != 0)
@@ -115,22 +115,8 @@ static void timer_free(struct sl_timer *timer)
 
 static void env_random(struct sl_env *env, void *out, size_t len)
 {
-	uint8_t *at = out;
-
 	(void)env;
-	while (len > 0) {
-		ssize_t got = getrandom(at, len, 0);
-
-		if (got < 0) {
-			if (errno == EINTR)
-				continue;
-			// Every kernel with UDP_GRO has getrandom; going on without randomness would give
-			// guessable keys and connection ids.
-			abort();
-		}
-		at += got;
-		len -= (size_t)got;
-	}
+	sl_system_random(out, len);
 }
 
 static uint64_t env_wall_ns(struct sl_env *env)
@@ -158,13 +144,12 @@ struct sl_loop *sl_loop_new(struct sl_log *log, struct sl_error *error)
 {
 	struct event_config *config = NULL;
 	struct sl_loop *loop = calloc(1, sizeof(*loop));
+	bool started = sl_system_start();
 
-	if (!loop)
+	if (!loop || !started)
 		goto out;
 	loop->env.ops = &loop_ops;
 	loop->env.log = log;
-	loop->resolv_conf = "/etc/resolv.conf";
-	loop->hosts = "/etc/hosts";
 	sl_loop_wake(loop);
 	config = event_config_new();
 	if (!config)
@@ -180,6 +165,8 @@ out:
 		event_config_free(config);
 	if (!loop || !loop->base) {
 		sl_fail(error, SL_ERR_SYSTEM, "the event loop can't be set up: %s", strerror(errno));
+		if (started)
+			sl_system_stop();
 		free(loop);
 		return NULL;
 	}
@@ -195,6 +182,7 @@ void sl_loop_free(struct sl_loop *loop)
 		sl_err(loop->env.log, "loop", "freed too early, timers %zu sockets %zu watches %zu",
 		       loop->timers, loop->sockets, loop->watches);
 	event_base_free(loop->base);
+	sl_system_stop();
 	free(loop);
 }
 

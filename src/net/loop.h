@@ -11,8 +11,8 @@ struct sl_loop *sl_loop_new(struct sl_log *log, struct sl_error *error);
 void sl_loop_free(struct sl_loop *loop);
 struct sl_env *sl_loop_env(struct sl_loop *loop);
 
-// Other files than /etc/resolv.conf and /etc/hosts for name look-ups; NULL leaves one as it is.
-// The strings must outlive the loop.
+// Other files than /etc/resolv.conf and /etc/hosts for name look-ups (not on Windows); NULL leaves one as it
+// is. The strings must outlive the loop.
 void sl_loop_resolver_files(struct sl_loop *loop, const char *resolv_conf, const char *hosts);
 
 // Calls `fn` when the loop is awake and `every_ns` or more have passed since the last call. It never wakes up
@@ -22,13 +22,20 @@ void sl_loop_often(struct sl_loop *loop, uint64_t every_ns, void (*fn)(void *arg
 int sl_loop_run(struct sl_loop *loop); // until sl_loop_stop; SL_OK or SL_ERR_SYSTEM; not recursively
 void sl_loop_stop(struct sl_loop *loop);
 
-// Signals (TERM, INT, HUP …), delivered from the loop.
+// Signals (TERM, INT, HUP …), delivered from the loop. On Windows a console's Ctrl-C and Ctrl-Break are INT,
+// its closing, a log-off and a shutdown TERM (which wait until the process has ended, SetConsoleCtrlHandler),
+// and the rest comes by sl_loop_raise.
 struct sl_signal;
 struct sl_signal *sl_loop_signal(struct sl_loop *loop, int signum, void (*fn)(void *arg), void *arg);
 void sl_signal_free(struct sl_signal *signal);
+#ifdef _WIN32
+// Delivers a signal, from any thread. Signals that wait already are one.
+void sl_loop_raise(struct sl_loop *loop, int signum);
+#define SL_SIGNAL_RESUME 30 // the computer has slept
+#endif
 
-// File descriptors (TAP, packet socket, netlink, control socket). Level-triggered; the fd stays the
-// caller's, and is closed after sl_io_free.
+// Not on Windows, which has net/overlapped.h. File descriptors (TAP, packet socket, netlink, control socket).
+// Level-triggered; the fd stays the caller's, and is closed after sl_io_free.
 #define SL_IO_READ 1u
 #define SL_IO_WRITE 2u
 struct sl_io;

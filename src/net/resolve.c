@@ -1,11 +1,9 @@
-// Name look-ups without blocking: libevent's evdns, which reads /etc/resolv.conf and /etc/hosts.
+// Name look-ups without blocking: libevent's evdns, with the system's name servers and hosts file.
 #include <event2/dns.h>
 #include <event2/util.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "net/internal.h"
 
@@ -64,19 +62,6 @@ static void finish(struct sl_resolve *resolve)
 	event_add(resolve->done, &now);
 }
 
-// Would the routing table take a packet there? Connecting a UDP socket asks, and sends nothing.
-static bool is_reachable(const struct sl_addr *addr)
-{
-	int fd = socket(addr->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = connect(fd, &addr->sa, addr->len) == 0;
-	close(fd);
-	return ok;
-}
-
 // The order that getaddrinfo gives where it matters here (RFC 6724 section 6, rules 1 and 6): what can
 // be reached comes first, and then IPv6 before IPv4; else the name server's order stays.
 static void sort(struct sl_resolve *resolve)
@@ -86,7 +71,7 @@ static void sort(struct sl_resolve *resolve)
 	size_t n = 0;
 
 	for (size_t i = 0; i < resolve->count; i++)
-		rank[i] = (is_reachable(&resolve->addrs[i]) ? 0u : 2u) +
+		rank[i] = (sl_resolve_reachable(&resolve->addrs[i]) ? 0u : 2u) +
 			  (resolve->addrs[i].sa.sa_family == AF_INET6 ? 0u : 1u);
 	for (unsigned r = 0; r < 4; r++) {
 		for (size_t i = 0; i < resolve->count; i++) {
@@ -109,7 +94,7 @@ static void add(struct sl_resolve *resolve, const struct sl_addr *addr)
 
 static void describe_failure(struct sl_resolve *resolve, int code)
 {
-	const char *why;
+	const char *why, *where = "";
 
 	switch (code) {
 	case EVUTIL_EAI_NONAME:
@@ -117,15 +102,18 @@ static void describe_failure(struct sl_resolve *resolve, int code)
 		why = "no address is known for this name; check its spelling";
 		break;
 	case EVUTIL_EAI_AGAIN:
-		why = "the name servers do not answer; check the network connection and /etc/resolv.conf";
+		why = "the name servers do not answer; check the network connection and ";
+		where = sl_resolve_place;
 		break;
 	case EVUTIL_EAI_FAIL:
-		why = "the name servers could not be asked or refused; check /etc/resolv.conf";
+		why = "the name servers could not be asked or refused; check ";
+		where = sl_resolve_place;
 		break;
 	default:
 		why = evutil_gai_strerror(code);
 	}
-	snprintf(resolve->error, sizeof(resolve->error), "can't look up %s: %s", resolve->host.name, why);
+	snprintf(resolve->error, sizeof(resolve->error), "can't look up %s: %s%s", resolve->host.name, why,
+		 where);
 }
 
 static void on_answer(int code, struct evutil_addrinfo *answer, void *arg)
@@ -171,11 +159,7 @@ static bool prepare_dns(struct sl_loop *loop)
 	loop->dns = evdns_base_new(loop->base, 0);
 	if (!loop->dns)
 		return false;
-	// Without the file, or without a name server in it, the resolver on this machine is asked, as
-	// resolv.conf(5) says; evdns does that by itself.
-	(void)evdns_base_resolv_conf_parse(loop->dns, DNS_OPTIONS_ALL & ~DNS_OPTION_HOSTSFILE,
-					   loop->resolv_conf);
-	(void)evdns_base_load_hosts(loop->dns, loop->hosts);
+	sl_resolve_configure(loop);
 	// The session tries again by itself, so one look-up need not wait long. Random letter case in
 	// questions is not understood by every home router.
 	evdns_base_set_option(loop->dns, "timeout:", "2");

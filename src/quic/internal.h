@@ -173,8 +173,9 @@ struct sl_quic {
 // Our addresses and ngtcp2's.
 static inline void sl_addr_of(const ngtcp2_addr *addr, struct sl_addr *out)
 {
-	out->len = addr->addrlen <= sizeof(out->in6) ? addr->addrlen : 0;
-	memcpy(&out->sa, addr->addr, out->len);
+	// A socklen_t has a sign on one system, and none on another.
+	out->len = (size_t)addr->addrlen <= sizeof(out->in6) ? addr->addrlen : 0;
+	memcpy(&out->sa, addr->addr, (size_t)out->len);
 }
 
 static inline ngtcp2_path sl_path_of(const struct sl_udp_rx *rx)

@@ -60,8 +60,7 @@ struct relay_room *relay_find_room(const struct sl_relay *relay, const char *cod
 // Takes over `hello` (allocated).
 void relay_admit(struct relay_peer *peer, struct sl_msg *hello);
 void relay_admit_again(struct relay_peer *peer); // while settling
-void relay_reject(struct relay_peer *peer, enum sl_reject reason, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void relay_reject(struct relay_peer *peer, enum sl_reject reason, const char *format, ...) SL_PRINTF(3, 4);
 
 void relay_drop_room_if_empty(struct sl_relay *relay, struct relay_room *room);
 // Out of the room, the others hear of it (RELAY-13). No-op for one that is not joined.

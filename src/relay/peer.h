@@ -122,8 +122,7 @@ void relay_peer_write(struct relay_peer *peer, const uint8_t *bytes, size_t len)
 // Marks the peer to be ended: out of its room with `left_reason`, then closed with `code` and a text.
 // The first mark counts.
 void relay_peer_condemn(struct relay_peer *peer, uint64_t code, const char *left_reason,
-			enum relay_farewell farewell, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+			enum relay_farewell farewell, const char *format, ...) SL_PRINTF(5, 6);
 
 // Sends a last message (reject, disconnect; NULL: none) and finishes the stream; the connection is
 // closed with `code` when that has been acknowledged, or after 500 ms.

@@ -68,7 +68,7 @@ static const char *close_reason(uint64_t code)
 	}
 }
 
-static void __attribute__((format(printf, 2, 0))) say(struct sl_session *s, const char *format, va_list args)
+static void SL_PRINTF(2, 0) say(struct sl_session *s, const char *format, va_list args)
 {
 	char text[sizeof s->sentence]; // the arguments may hold the old sentence
 	vsnprintf(text, sizeof text, format, args);

@@ -117,9 +117,9 @@ void session_timer(struct sl_session *s, uint64_t after_ns);
 // The connection, or the try, is over. Closes it with `code` if it is still there; peers leave, `down`
 // is told, and the next try is set.
 void session_lose(struct sl_session *s, enum loss loss, uint64_t code, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+	SL_PRINTF(4, 5);
 // It is over for good, with this sentence.
-void session_end(struct sl_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void session_end(struct sl_session *s, const char *format, ...) SL_PRINTF(2, 3);
 
 // session_connect.c
 void connect_start(struct sl_session *s); // looks the relay up, then connects

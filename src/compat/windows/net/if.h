@@ -1,0 +1,5 @@
+#pragma once
+
+#include <sys/socket.h>
+
+#include <netioapi.h>
