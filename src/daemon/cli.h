@@ -6,7 +6,8 @@
 #define CLI_SETTINGS_MAX 64
 
 struct cli {
-	const char *config; // NULL: the default file
+	const char *config;  // NULL: the default file
+	const char *service; // what to do with the service of Windows; NULL: nothing
 	bool check, dump, help, version;
 	unsigned verbose;
 	// Settings, pointing into argv; they win over the file.

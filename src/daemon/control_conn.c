@@ -210,8 +210,7 @@ static void conn_run(struct control_conn *conn, int argc, const char *const *arg
 		return;
 	}
 	if (verb->changes && !control_stream_may_change(conn->stream)) {
-		sl_fail(&error, SL_ERR_PERMISSION, "%s is for root and the daemon's own user only",
-			verb->name);
+		sl_fail(&error, SL_ERR_PERMISSION, "%s is for %s only", verb->name, control_stream_changers);
 		conn_refuse(conn, "denied", error.text);
 		return;
 	}

@@ -9,6 +9,8 @@
 
 #include "daemon/control_stream_unix.h"
 
+const char control_stream_changers[] = "root and the daemon's own user";
+
 struct control_stream {
 	int fd;
 	struct sl_io *io;

@@ -26,7 +26,8 @@ long control_stream_write(struct control_stream *stream, const char *data, size_
 bool control_stream_drained(const struct control_stream *stream);
 // Has the peer gone away altogether, and not only ended its own sending?
 bool control_stream_hung_up(const struct control_stream *stream);
-// Is the peer somebody who may change what the daemon does: root (Windows: SYSTEM or an administrator) or the
-// daemon's own user? To be asked after something was read from it.
+// Who may change what the daemon does: "root and …", for a sentence.
+extern const char control_stream_changers[];
+// Is the peer one of them? To be asked after something was read from it.
 bool control_stream_may_change(struct control_stream *stream);
 void control_stream_close(struct control_stream *stream); // NULL is fine

@@ -39,6 +39,7 @@ struct sl_option {
 	size_t offset;              // of the field in the daemon's configuration struct
 	const char *text;           // STRING: default
 	long long number, min, max; // INT: default and range; BOOL: default
+	bool path;                  // STRING: what a file is called (daemon/path.h)
 	const char *const *choices; // STRING: NULL, or the allowed words, NULL-terminated
 	bool restart;               // takes effect at a restart only
 	bool cli;                   // may be given on the command line as --name (the last part, '_' as '-')

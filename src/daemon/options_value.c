@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/options.h"
+#include "daemon/path.h"
 
 const char *option_last_part(const struct sl_option *option)
 {
@@ -64,7 +65,7 @@ int option_store_string(const struct sl_option *option, void *config, const char
 			return sl_fail(error, SL_ERR_INVALID, "%s, found %s",
 				       why.text[0] ? why.text : "expected another value", found);
 	}
-	char *copy = strdup(value);
+	char *copy = option->path ? sl_path(value) : strdup(value);
 	if (!copy)
 		return sl_fail(error, SL_ERR_NOMEM, "expected memory, found none left");
 	char **field = option_field(option, config);
@@ -93,7 +94,8 @@ int sl_options_defaults(const struct sl_option *table, void *config)
 		struct sl_option_errors errors = {0};
 		switch (option->type) {
 		case SL_OPT_STRING:
-			*(char **)field = strdup(option->text ? option->text : "");
+			*(char **)field = option->path ? sl_path(option->text)
+						       : strdup(option->text ? option->text : "");
 			if (!*(char **)field)
 				rc = SL_ERR_NOMEM;
 			break;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/paths.h"
 #include "net/addr.h"
 #include "proto/mtu.h"
 
@@ -381,7 +382,7 @@ const struct sl_option relay_options[] = {
 	INT("lan_rate.broadcast_pps", lan_broadcast_pps, 1000, 0, 100000000,
 	    .help = "Broadcast and multicast frames a second from the LAN into a room; 0: no limit.",
 	    .group = "From the gateway's LAN into its room. It saves the players' lines from a loud LAN."),
-	STRING("control_socket", control_socket, SL_RUNDIR "/relay/control.sock", .restart = true,
+	STRING("control_socket", control_socket, SL_CONTROL_PATH("relay"), .restart = true,
 	       .help = "The UNIX socket for softlanctl.", .section = "Operation"),
 	STRING("control_group", control_group, "softlan", .restart = true,
 	       .help = "The group that may use the control socket."),

@@ -47,8 +47,7 @@ static void cell_drops(struct ctl_table *table, const json_t *peer, const char *
 	{
 		if (!json_is_integer(value) || json_integer_value(value) <= 0)
 			continue;
-		sl_text_add(&all, "%s%s:%" JSON_INTEGER_FORMAT, any ? "," : "", reason,
-			    json_integer_value(value));
+		sl_text_add(&all, "%s%s:%lld", any ? "," : "", reason, (long long)json_integer_value(value));
 		any = true;
 	}
 	char *text = sl_text_take(&all);

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/console.h"
 #include "common/time.h"
 #include "softlanctl/client.h"
 #include "softlanctl/connect.h"
@@ -246,6 +247,16 @@ static void run(struct top *top)
 		if (!top->ended && ctl_screen_write(top->screen) != SL_OK)
 			fail(top);
 	}
+}
+
+const char *ctl_top_impossible(void)
+{
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return "top needs a terminal; peers and stats print the same numbers once";
+	if (!sl_console_obeys(stdout))
+		return "top needs a terminal with a cursor to move (TERM is not set, or \"dumb\"); "
+		       "peers and stats print the same numbers once";
+	return NULL;
 }
 
 int ctl_top(const char *path, unsigned timeout_s, bool colour, struct sl_error *error)
