@@ -37,6 +37,7 @@ check() {
 }
 
 for dir in "$src"/*/; do
+	[ "$dir" != "$src/compat/" ] || continue # system headers of another system
 	folder=$(basename "$dir")
 	check "src/$folder names only what stands below it" \
 		"$(grep -nE '^#include "' "$dir"*.[ch] | grep -vE "#include \"($(allowed "$folder"))/")"
@@ -54,4 +55,7 @@ only 'libconfig' daemon relay client
 only 'systemd/' daemon
 only 'netlink/' client
 only 'linux/if_(tun|packet)|netpacket/' port
+check "Windows' own headers only in files of its own" \
+	"$(grep -rnE '^#include <(windows|win[a-z0-9]*|ws2[a-z]*|iphlpapi|netioapi|setupapi|sddl|shlobj|netfw|mstcpip)\.h>' "$src" |
+		grep -vE "^($src/compat/windows/|[^:]*_windows\.[ch]:|$src/net/overlapped\.h:)")"
 echo "1..$count"

@@ -16,11 +16,11 @@ struct sl_loop {
 	uint64_t often_every_ns, often_ns; // when it was called last
 	size_t timers, sockets, watches;   // alive; all zero again when the loop is freed
 
-	// resolve.c
+	// resolve.c and what asks for it
 	struct evdns_base *dns; // NULL until the first look-up
-	size_t lookups;         // requests that evdns has not answered yet
+	size_t lookups;         // requests that were not answered yet
 	struct sl_resolve *resolves;
-	const char *resolv_conf, *hosts; // NULL: the system's
+	const char *resolv_conf, *hosts; // not on Windows
 
 	// Windows: async_windows.c, overlapped_windows.c, io_windows.c
 	struct sl_wakeups *wakeups;
@@ -28,13 +28,10 @@ struct sl_loop {
 	struct sl_signals *signals;
 };
 
-// Of the system (system.c, resolve_system.c). start: once for each loop, before all else; false: it refuses.
+// Of the system (system.c). start: once for each loop, before all else; false: it refuses.
 bool sl_system_start(void);
 void sl_system_stop(void);
 void sl_system_random(void *out, size_t len);
-void sl_resolve_configure(struct sl_loop *loop);       // name servers and hosts file, into loop->dns
-bool sl_resolve_reachable(const struct sl_addr *addr); // would the routing table take a packet there?
-extern const char sl_resolve_place[];                  // where people look when names are not found
 
 // A daemon that comes before all others is woken by the first frame of many, works on it, and is woken by the
 // next: a wake-up, a packet and a system call for each. So what brings frames lets a moment pass between two

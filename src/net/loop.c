@@ -150,6 +150,8 @@ struct sl_loop *sl_loop_new(struct sl_log *log, struct sl_error *error)
 		goto out;
 	loop->env.ops = &loop_ops;
 	loop->env.log = log;
+	loop->resolv_conf = "/etc/resolv.conf";
+	loop->hosts = "/etc/hosts";
 	sl_loop_wake(loop);
 	config = event_config_new();
 	if (!config)

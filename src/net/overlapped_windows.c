@@ -121,11 +121,11 @@ static void dispatch(struct sl_loop *loop)
 	take(completions);
 	for (operation = completions->ready; operation; operation = operation->next)
 		left++;
-	while (left-- > 0 && loop->completions && (operation = pop(completions)) != NULL) {
+	while (left-- > 0 && loop->completions == completions && (operation = pop(completions)) != NULL) {
 		operation->device->touched = true;
 		operation->done(operation, outcome(operation), operation->bytes);
 	}
-	while (loop->completions) { // a callback may have closed the last device
+	while (loop->completions == completions) { // a callback may have closed the last device
 		struct sl_device *device = completions->devices;
 
 		while (device && !device->touched)
@@ -136,7 +136,7 @@ static void dispatch(struct sl_loop *loop)
 		if (device->burst_end)
 			device->burst_end(device->arg);
 	}
-	if (loop->completions && completions->ready)
+	if (loop->completions == completions && completions->ready)
 		event_active(completions->soon, EV_TIMEOUT, 1);
 }
 

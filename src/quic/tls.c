@@ -172,8 +172,8 @@ static int load_trust(struct sl_tls *tls, const char *ca_file, struct sl_error *
 	int rv = load_file("relay certificate (relay_ca)", ca_file, &file, error);
 	if (rv != SL_OK)
 		return rv;
-	// A PEM file says so; all else must be one DER certificate.
-	bool pem = file.size > 0 && memmem(file.data, file.size, "-----BEGIN", 10) != NULL;
+	// A PEM file says so; all else must be one DER certificate. (gnutls_load_file puts a NUL behind it.)
+	bool pem = file.size > 0 && strstr((const char *)file.data, "-----BEGIN") != NULL;
 	int e;
 	if (pem) {
 		e = gnutls_x509_crt_list_import2(&list, &count, &file, GNUTLS_X509_FMT_PEM, 0);

@@ -235,6 +235,22 @@ void sl_session_start(struct sl_session *s)
 		connect_start(s);
 }
 
+void sl_session_reconnect(struct sl_session *s, const char *why)
+{
+	switch (s->state) {
+	case SL_SESSION_CONNECTING:
+	case SL_SESSION_JOINING:
+	case SL_SESSION_JOINED:
+		session_lose(s, LOSS_DEAD, SL_CLOSE_DONE, "%s", why);
+		break;
+	case SL_SESSION_WAITING:
+		session_timer(s, 0);
+		break;
+	default:
+		break; // it looks the relay up, or it ends
+	}
+}
+
 void sl_session_stop(struct sl_session *s, const char *reason)
 {
 	struct sl_msg msg = {.type = SL_MSG_DISCONNECT};

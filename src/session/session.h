@@ -93,6 +93,9 @@ struct sl_session_config {
 int sl_session_new(struct sl_env *env, const struct sl_session_config *config,
 		   const struct sl_session_ops *ops, struct sl_session **out, struct sl_error *error);
 void sl_session_start(struct sl_session *session);
+// Gives the connection up and makes a new one, or tries at once if it was waiting to: the way to the relay
+// has changed. `why`: a sentence, for `down` and the log.
+void sl_session_reconnect(struct sl_session *session, const char *why);
 // Sends `disconnect` with the reason, waits at most 500 ms for it to arrive, then `ended`.
 void sl_session_stop(struct sl_session *session, const char *reason);
 void sl_session_free(struct sl_session *session); // NULL is fine; not from inside its callbacks

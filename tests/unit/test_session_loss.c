@@ -380,6 +380,25 @@ static void net3_unresolvable_relay(void **state)
 	assert_true(w->ended_null);
 }
 
+// WIN-5: whoever watches the way to the relay says that it has changed.
+static void win5_reconnect(void **state)
+{
+	struct world *w = *state;
+	join(w);
+	sl_session_reconnect(w->session, "the way to the relay has changed");
+	assert_string_equal(w->events, "JD");
+	assert_string_equal(w->sentence, "the way to the relay has changed");
+	// While it waits it goes on at once, whatever it was waiting for.
+	sl_session_reconnect(w->session, "and again");
+	assert_true(run_until(w, is_joined_twice, 400));
+	assert_int_equal(w->connections, 2);
+	// Nothing is left to be done for one that ends.
+	sl_session_stop(w->session, "bye");
+	sl_session_reconnect(w->session, "too late");
+	assert_true(run_until(w, is_ended, 1000));
+	assert_true(w->ended_null);
+}
+
 static void say_nothing(struct world *w)
 {
 	(void)w;
@@ -526,6 +545,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(again_a_young_session_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(again_absent_relay_is_found_soon, setup, teardown),
 		cmocka_unit_test_setup_teardown(net3_unresolvable_relay, setup, teardown),
+		cmocka_unit_test_setup_teardown(win5_reconnect, setup, teardown),
 		cmocka_unit_test_setup_teardown(core1_hello_is_not_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(core6_stop_says_goodbye, setup, teardown),
 		cmocka_unit_test_setup_teardown(core6_stop_waits_at_most_500_ms, setup, teardown),
