@@ -115,15 +115,15 @@ static void free_routes(void *field)
 	routes->count = 0;
 }
 
-static void dump_routes(FILE *out, const void *field)
+static void dump_routes(struct sl_text *out, const void *field)
 {
 	const struct sl_client_routes *routes = field;
 	char text[PREFIX_TEXT];
 
-	fputs("[", out);
+	sl_text_add(out, "[");
 	for (size_t i = 0; i < routes->count; i++)
-		fprintf(out, "%s\"%s\"", i ? ", " : "", prefix_format(&routes->list[i], text));
-	fputs("]", out);
+		sl_text_add(out, "%s\"%s\"", i ? ", " : "", prefix_format(&routes->list[i], text));
+	sl_text_add(out, "]");
 }
 
 #define FIELD(field) offsetof(struct sl_client_config, field)
@@ -151,7 +151,8 @@ const struct sl_option sl_client_options[] = {
 		.name = "identity_file",
 		.type = SL_OPT_STRING,
 		.offset = FIELD(identity_file),
-		.text = SL_STATEDIR "/client/identity.json",
+		.text = SL_STATE_PATH("client", "identity.json"),
+		.path = true,
 		.restart = true,
 		.cli = true,
 		.help = "Where this client's MAC is kept; it is made at the first start.",
