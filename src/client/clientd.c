@@ -184,6 +184,7 @@ static int open_tap(struct sl_client *client, const struct sl_client_config *con
 	struct sl_loop *loop = client->runtime->loop;
 	struct sl_tap_config tap = {
 		.name = client->tap_name,
+		.instance_id = config->tap_instance_id,
 		.mac = client->mac,
 		.offload = config->endpoint.offload,
 	};
@@ -200,7 +201,9 @@ static int open_tap(struct sl_client *client, const struct sl_client_config *con
 	result = sl_tap_open(loop, &tap, &handler, &client->port, error);
 	if (result != SL_OK)
 		return result;
-	client->carrier = true;
+	// What it is before the first join does not matter: the link is down.
+	client->carrier = false;
+	snprintf(client->tap_name, sizeof(client->tap_name), "%s", sl_tap_name(client->port));
 	if (config->tap_address[0] && !prefix_parse(config->tap_address, &net.address))
 		return sl_fail(error, SL_ERR_INVALID, "tap.address: \"%s\" is no address",
 			       config->tap_address);
@@ -334,6 +337,7 @@ int sl_client_main(int argc, char **argv)
 		.reload = client_reload,
 		.free = client_free,
 		.verbs = sl_client_verbs,
+		.flags = sl_client_flags,
 	};
 
 	return sl_daemon_main(&daemon, argc, argv);
