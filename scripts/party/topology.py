@@ -84,6 +84,7 @@ class Party:
         self.spaces = {}
         self.daemons = []
         self.processes = []
+        self.endings = []  # functions that close() calls once all programs have ended
         self.dnsmasq = None
         self.clients = {}  # daemons by role, and their addresses: who starts them fills these in
         self.address = {}
@@ -213,7 +214,9 @@ class Party:
                 process.wait()
         for daemon in self.daemons:
             daemon.close()
-        self.daemons, self.processes = [], []
+        for ending in self.endings:
+            ending()
+        self.daemons, self.processes, self.endings = [], [], []
         for space in self.spaces.values():
             space.remove()
         self.spaces = {}

@@ -25,6 +25,15 @@ static int cli_set(const struct sl_daemon *daemon, struct cli *cli, void *scratc
 	return SL_OK;
 }
 
+static const struct sl_daemon_flag *own_flag(const struct sl_daemon *daemon, const char *name)
+{
+	for (const struct sl_daemon_flag *flag = daemon->flags; flag && flag->name; flag++) {
+		if (strcmp(flag->name, name) == 0)
+			return flag;
+	}
+	return NULL;
+}
+
 // One long option; *used is set when its value is the next argument.
 static int cli_long(const struct sl_daemon *daemon, struct cli *cli, void *scratch, const char *arg,
 		    const char *next, bool *used, struct sl_error *error)
@@ -47,16 +56,19 @@ static int cli_long(const struct sl_daemon *daemon, struct cli *cli, void *scrat
 	name[len] = '\0';
 
 	bool verbose = strcmp(name, "verbose") == 0, *flag = NULL;
+	const struct sl_daemon_flag *own = own_flag(daemon, name);
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		if (strcmp(name, flags[i].name) == 0)
 			flag = (bool *)((char *)cli + flags[i].offset);
 	}
-	if (verbose || flag) {
+	if (verbose || flag || own) {
 		if (equals)
 			return sl_fail(error, SL_ERR_INVALID, "--%s takes no value" SEE_HELP, name);
 		cli->verbose += verbose;
 		if (flag)
 			*flag = true;
+		if (own)
+			cli->flag = own;
 		return SL_OK;
 	}
 	bool config = strcmp(name, "config") == 0,
@@ -149,6 +161,8 @@ void cli_help(const struct sl_daemon *daemon, FILE *out)
 		     "  -v, --verbose              say more (twice: a line for each frame)\n"
 		     "  -V, --version              print the version, exit\n"
 		     "  -h, --help                 print this, exit\n");
+	for (const struct sl_daemon_flag *flag = daemon->flags; flag && flag->name; flag++)
+		fprintf(out, "      --%-20s %s\n", flag->name, flag->help);
 	if (sl_service_actions())
 		fprintf(out, "      --service %s\n%29sthe service of Windows, with the file of -c\n",
 			sl_service_actions(), "");

@@ -258,6 +258,12 @@ int sl_daemon_main(const struct sl_daemon *daemon, int argc, char **argv)
 			cli_version(daemon, stdout);
 		return fflush(stdout) == 0 ? SL_EXIT_OK : SL_EXIT_FAILED;
 	}
+	if (frame.cli.flag) {
+		code = frame.cli.flag->run(stdout, &error);
+		if (code != SL_EXIT_OK)
+			fprintf(stderr, "%s: %s\n", daemon->name, error.text);
+		return fflush(stdout) == 0 ? code : SL_EXIT_FAILED;
+	}
 	frame.file = config_path(daemon, &frame.cli);
 	if (!frame.file) {
 		fprintf(stderr, "%s: out of memory\n", daemon->name);
