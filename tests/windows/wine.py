@@ -210,8 +210,8 @@ class Prefix:
         _copy_prefix(template(), self.path)
         self.helper = None
         self.server = self.space.popen(["wineserver", "-f", "-p"], own_sysfs=False, prepare=_interrupted_with_us,
-                                       env=environment(self.path), stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.DEVNULL)
+                                       env=environment(self.path), start_new_session=True,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         party.endings.append(self.close)
         self._await_server()
 
