@@ -1,0 +1,156 @@
+#!/usr/bin/python3 -B
+"""The installer: what it puts where, upgrades, refusals, and that nothing is left when softlan is uninstalled."""
+
+import glob
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts"))
+from party import standard, tap, traffic  # noqa: E402  pylint: disable=C0413
+import wine  # noqa: E402  pylint: disable=C0413
+
+FOLDER = "C:\\Program Files\\softlan"
+DATA = "C:\\ProgramData\\softlan"
+MENU = "C:\\ProgramData\\Microsoft\\Windows\\Start Menu\\Programs\\softlan"
+UNINSTALL = "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\softlan"
+SERVICE = "softlan-client"
+AUTO_START = 2
+FILES = ["README.txt", "client.conf.sample", "licenses", "softlan-client.exe", "softlanctl.exe", "uninstall.exe"]
+
+
+def installers():
+    return glob.glob(os.path.join(wine.windows_build() or "/nowhere", "softlan-*-win64-setup.exe"))
+
+
+def unusable():
+    reason = wine.client_unusable()
+    if not reason and len(installers()) != 1:
+        reason = f"needs the installer in {wine.windows_build()}: scripts/build-windows"
+    return reason
+
+
+def traces(windows):
+    """Every key, value and file of the machine that has softlan in its name or text."""
+    found = []
+    for hive in ("HKEY_LOCAL_MACHINE", "HKEY_CURRENT_USER"):
+        target = windows.party.path("export.reg")
+        windows.run(["reg.exe", "export", hive, "Z:" + target.replace("/", "\\"), "/y"])
+        with open(target, encoding="utf-16") as file:
+            key = ""
+            for line in file:
+                if line.startswith("["):
+                    key = line.strip()
+                if "softlan" in line.lower():
+                    found.append(f"{key} {line.strip()}")
+    drive = windows.file("C:\\")
+    for folder, folders, files in os.walk(drive):
+        found += [os.path.join(folder, name) for name in folders + files if "softlan" in name.lower()]
+    return sorted(set(found))
+
+
+def setup(windows, *arguments):
+    """Runs the installer silently; returns its exit code."""
+    process = windows.popen([installers()[0], "/S", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return process.wait(60)
+
+
+def uninstall(windows, *arguments):
+    """Runs the uninstaller silently, and waits for its copy, which does the work, to end."""
+    program = windows.file(f"{FOLDER}\\uninstall.exe")
+    windows.run([program, "/S", *arguments])
+    traffic.eventually("the uninstaller has removed itself", lambda: not os.path.exists(program))
+    traffic.eventually("its folder is gone", lambda: not os.path.exists(windows.file(FOLDER)))
+
+
+def build():
+    with standard.building() as party:
+        party.windows = wine.Prefix(party, "c1")
+        party.windows.service(SERVICE)  # starts what Windows always runs, which keeps the output of the first program
+        party.before = traces(party.windows)
+    return party
+
+
+def end(party):
+    party.windows.close()
+
+
+plan = tap.Plan(build, ("the prefix ends", end), unusable)
+
+
+@plan.case("a file in the place of the data folder is refused, and nothing is installed")
+def planted(party):
+    windows = party.windows
+    path = windows.file(DATA)
+    with open(path, "x", encoding="ascii"):
+        tap.expect_equal(setup(windows), 2, "exit code of setup")
+    os.unlink(path)
+    tap.expect_equal(traces(windows), party.before, "traces")
+
+
+@plan.case("silent installation: files, sample configuration, service, entry among the installed programs")
+def install(party):
+    windows = party.windows
+    tap.expect_equal(setup(windows), 0, "exit code of setup")
+    have = os.listdir(windows.file(FOLDER))
+    tap.expect_equal(sorted(set(FILES) - set(have)), [], f"files that are missing among {have}")
+    for name in ("softlan-client.exe", "softlanctl.exe"):
+        with open(os.path.join(wine.windows_build(), name), "rb") as built, \
+                open(windows.file(f"{FOLDER}\\{name}"), "rb") as installed:
+            tap.expect(built.read(2) == installed.read(2) == b"MZ", f"{name} is no program")
+        output = windows.run([windows.file(f"{FOLDER}\\{name}"), "--version"])
+        tap.expect(windows.registry_get(UNINSTALL, "DisplayVersion") in output, f"{name} --version: {output}")
+    licences = os.listdir(windows.file(f"{FOLDER}\\licenses"))
+    tap.expect("softlan.txt" in licences, f"licences: {licences}")
+    with open(windows.file(f"{DATA}\\client.conf"), "rb") as file:
+        conf = file.read()
+    tap.expect(b"\r\n" in conf and b"relay" in conf, f"client.conf: {conf[:200]}")
+    values = windows.registry_values(UNINSTALL)
+    tap.expect_equal((values["DisplayName"], values["InstallLocation"], values["UninstallString"]),
+                     ("softlan", FOLDER, f'"{FOLDER}\\uninstall.exe"'), "entry among the installed programs")
+    service = windows.service(SERVICE)
+    tap.expect(service, f"no service {SERVICE}")
+    tap.expect_equal(service["start_type"], AUTO_START, "how the service starts")
+    tap.expect(service["path"].startswith(f'"{FOLDER}\\softlan-client.exe"'), f"its program: {service['path']}")
+    tap.expect(os.listdir(windows.file(MENU)), "nothing in the start menu")
+
+
+@plan.case("an upgrade keeps the edited configuration")
+def upgrade(party):
+    windows = party.windows
+    conf = windows.file(f"{DATA}\\client.conf")
+    with open(conf, "w", encoding="ascii") as file:
+        file.write('relay = "relay.example";\n')
+    os.unlink(windows.file(f"{FOLDER}\\softlanctl.exe"))
+    tap.expect_equal(setup(windows), 0, "exit code of setup")
+    with open(conf, encoding="ascii") as file:
+        tap.expect_equal(file.read(), 'relay = "relay.example";\n', "client.conf")
+    tap.expect(os.path.exists(windows.file(f"{FOLDER}\\softlanctl.exe")), "softlanctl.exe is not back")
+    tap.expect(windows.service(SERVICE), "no service any more")
+
+
+@plan.case("uninstalling keeps the configuration, and nothing else")
+def keep(party):
+    windows = party.windows
+    uninstall(windows)
+    tap.expect_equal(windows.service(SERVICE), None, "the service")
+    kept = windows.file(DATA)
+    left = [one for one in traces(windows) if one not in party.before]
+    tap.expect_equal(left, [kept], "traces")
+    tap.expect_equal(os.listdir(kept), ["client.conf"], "what is kept")
+
+
+@plan.case("installed again with the kept configuration; uninstalled with /PURGE: no trace, key or file")
+def purge(party):
+    windows = party.windows
+    tap.expect_equal(setup(windows), 0, "exit code of setup")
+    with open(windows.file(f"{DATA}\\client.conf"), encoding="ascii") as file:
+        tap.expect_equal(file.read(), 'relay = "relay.example";\n', "client.conf")
+    uninstall(windows, "/PURGE")
+    traffic.eventually("no trace is left", lambda: traces(windows) == party.before)
+
+
+if __name__ == "__main__":
+    plan.main()
