@@ -165,6 +165,8 @@ static void client_free(void *state)
 	sl_session_free(client->session);
 	if (client->outage)
 		client->runtime->env->ops->timer_free(client->outage);
+	if (client->port)
+		set_carrier(client, false); // as in client_stop
 	tap_net_free(client->net); // before the guard: the relay's route is kept as long as the TAP is up
 	route_guard_free(client->guard);
 	if (client->port)
@@ -306,7 +308,9 @@ static void client_stop(void *state)
 	struct sl_client *client = state;
 	struct sl_error error = {0};
 
-	// Down first: the machine's programs learn at once that the party is over.
+	// Down first: the machine's programs learn at once that the party is over. And unplugged before: with
+	// a cable in it, an interface that may have default routes again could take one of the LAN's.
+	set_carrier(client, false);
 	if (tap_net_down(client->net, &error) != SL_OK)
 		sl_debug(client->runtime->log, "client", "%s", error.text);
 	stop_session(client, client->exit_code, "shutting_down");

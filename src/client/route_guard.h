@@ -11,14 +11,11 @@ struct route_guard;
 
 struct route_guard_config {
 	const char *tap; // its name
-	int tap_ifindex; // Linux
-	// Windows:
-	uint64_t tap_luid;
-	const char *undo_file; // see undo.h; one that no other client uses
-	// The relay's route is not the machine's best way to it any more, or cannot be looked up; called from
-	// the loop, once for each pin, with a sentence. The frames that would go on flowing might carry
-	// themselves: end the connection; the next route_guard_pin begins anew. On Linux the guard follows
-	// such a change itself.
+	int tap_ifindex;
+	// Windows: the relay's route is not the machine's best way to it any more, or cannot be looked up;
+	// called from the loop, once for each pin, with a sentence. The frames that would go on flowing might
+	// carry themselves: end the connection; the next route_guard_pin begins anew. On Linux the guard
+	// follows such a change itself.
 	void (*failed)(void *arg, const char *sentence);
 	void *arg;
 };

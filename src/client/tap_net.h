@@ -17,9 +17,7 @@ struct tap_net;
 
 struct tap_net_config {
 	const char *name;
-	int ifindex;           // Linux
-	uint64_t luid;         // Windows
-	const char *undo_file; // Windows: see undo.h; one that no other client uses
+	int ifindex;
 	struct sl_mac mac;
 	struct prefix address;       // family 0: none, the party's DHCP gives one
 	const struct prefix *routes; // on-link; must outlive the object

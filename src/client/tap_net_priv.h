@@ -4,17 +4,9 @@
 #include <net/if.h>
 
 #include "client/netlink.h"
-#include "client/tap_net.h"
+#include "client/tap_locals.h"
 
 #define TAP_NET_SCOPE "tap"
-#define TAP_NET_LOCALS 256
-
-struct tap_net_local {
-	struct prefix prefix; // address as it is, with its network's length
-	struct prefix subnet;
-	int ifindex;
-	bool usable; // a network that can clash: not loopback, not link-local
-};
 
 struct tap_net {
 	struct sl_env *env;
@@ -26,8 +18,7 @@ struct tap_net {
 	void (*changed)(void *arg);
 	void *arg;
 	struct tap_net_status status;
-	struct tap_net_local locals[TAP_NET_LOCALS];
-	size_t local_count;
+	struct tap_locals locals;
 };
 
 // What the link is now: MTU and state into the status, its MAC into *mac. 0 or a negative libnl code.
