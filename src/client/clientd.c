@@ -77,6 +77,12 @@ static void on_joined(void *arg, const struct sl_session_welcome *welcome)
 		return;
 	}
 	set_carrier(client, true);
+	if (tap_net_plugged(client->net, &error) != SL_OK ||
+	    route_guard_verify(client->guard, &error) != SL_OK) {
+		sl_err(client->runtime->log, "client", "stops, %s", error.text);
+		stop_session(client, SL_EXIT_FAILED, "tap_failed");
+		return;
+	}
 	sl_info(client->runtime->log, "client", "%s is up, MTU %zu, room %s, peer %u, gateway %s",
 		client->tap_name, welcome->mtu, client->session_config.room, welcome->peer_id,
 		welcome->gateway ? "present" : "not there yet");
@@ -140,6 +146,14 @@ static int on_before_connect(void *arg, const struct sl_addr *relay, struct sl_e
 	return route_guard_pin(client->guard, relay, error);
 }
 
+static void on_way_lost(void *arg, const char *sentence)
+{
+	struct sl_client *client = arg;
+
+	sl_err(client->runtime->log, "client", "stops, %s", sentence);
+	stop_session(client, SL_EXIT_FAILED, "route_lost");
+}
+
 // ---- struct sl_daemon ----
 
 static void client_free(void *state)
@@ -151,8 +165,8 @@ static void client_free(void *state)
 	sl_session_free(client->session);
 	if (client->outage)
 		client->runtime->env->ops->timer_free(client->outage);
+	tap_net_free(client->net); // before the guard: the relay's route is kept as long as the TAP is up
 	route_guard_free(client->guard);
-	tap_net_free(client->net);
 	if (client->port)
 		client->port->ops->close(
 			client->port); // the device goes, and with it its addresses and routes
@@ -168,6 +182,7 @@ static int open_tap(struct sl_client *client, const struct sl_client_config *con
 	struct sl_loop *loop = client->runtime->loop;
 	struct sl_tap_config tap = {
 		.name = client->tap_name,
+		.instance_id = config->tap_instance_id,
 		.mac = client->mac,
 		.offload = config->endpoint.offload,
 	};
@@ -176,6 +191,7 @@ static int open_tap(struct sl_client *client, const struct sl_client_config *con
 		.mac = client->mac,
 		.metric = (uint32_t)config->tap_metric,
 	};
+	struct route_guard_config guard = {.tap = client->tap_name, .failed = on_way_lost, .arg = client};
 	struct sl_port_handler handler;
 	int result;
 
@@ -183,7 +199,9 @@ static int open_tap(struct sl_client *client, const struct sl_client_config *con
 	result = sl_tap_open(loop, &tap, &handler, &client->port, error);
 	if (result != SL_OK)
 		return result;
-	client->carrier = true;
+	// What it is before the first join does not matter: the link is down.
+	client->carrier = false;
+	snprintf(client->tap_name, sizeof(client->tap_name), "%s", sl_tap_name(client->port));
 	if (config->tap_address[0] && !prefix_parse(config->tap_address, &net.address))
 		return sl_fail(error, SL_ERR_INVALID, "tap.address: \"%s\" is no address",
 			       config->tap_address);
@@ -200,7 +218,8 @@ static int open_tap(struct sl_client *client, const struct sl_client_config *con
 	result = tap_net_new(loop, &net, on_net_changed, client, &client->net, error);
 	if (result != SL_OK)
 		return result;
-	return route_guard_new(loop, client->tap_name, net.ifindex, &client->guard, error);
+	guard.tap_ifindex = net.ifindex;
+	return route_guard_new(loop, &guard, &client->guard, error);
 }
 
 static void apply_rules(struct sl_client *client, const struct sl_client_config *config)
@@ -314,6 +333,7 @@ int sl_client_main(int argc, char **argv)
 		.reload = client_reload,
 		.free = client_free,
 		.verbs = sl_client_verbs,
+		.flags = sl_client_flags,
 	};
 
 	return sl_daemon_main(&daemon, argc, argv);

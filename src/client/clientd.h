@@ -6,12 +6,13 @@
 #include "client/route_guard.h"
 #include "client/tap_net.h"
 #include "daemon/daemon.h"
+#include "port/tap.h"
 #include "session/verbs.h"
 
 struct sl_client {
 	struct sl_endpoint_view view; // first: for the verbs
 	struct sl_runtime *runtime;
-	char tap_name[16];
+	char tap_name[SL_TAP_NAME]; // as the system has it
 	struct sl_mac mac;
 	struct sl_session_config session_config;
 	struct sl_tls *tls;
@@ -32,3 +33,6 @@ int sl_client_main(int argc, char **argv);
 
 // status, rooms, peers, stats; run with a struct sl_client.
 extern const struct sl_control_verb sl_client_verbs[];
+
+// Command line options that one system alone has (flags.c, flags_windows.c).
+extern const struct sl_daemon_flag sl_client_flags[];

@@ -7,6 +7,7 @@
 
 #include "client/identity.h"
 #include "port/tap.h"
+#include "port/tap_choice.h"
 #include "session/settings_table.h"
 
 static int check_mac(const char *value, struct sl_error *error)
@@ -21,6 +22,17 @@ static int check_tap_name(const char *value, struct sl_error *error)
 	return sl_fail(
 		error, SL_ERR_INVALID,
 		"expected the name of a network device: 1 to 15 bytes without blanks, '/', ':' and '%%'");
+}
+
+static int check_instance_id(const char *value, struct sl_error *error)
+{
+	char id[SL_TAP_ID];
+
+	if (value[0] == '\0' || sl_tap_id_parse(value, id))
+		return SL_OK;
+	return sl_fail(error, SL_ERR_INVALID,
+		       "expected an adapter's id, such as \"{9C1F7A20-52D1-4F7B-8A36-0C3E5D1B2A47}\" "
+		       "(softlan-client --list-tap-adapters)");
 }
 
 static int check_address(const char *value, struct sl_error *error)
@@ -103,15 +115,15 @@ static void free_routes(void *field)
 	routes->count = 0;
 }
 
-static void dump_routes(FILE *out, const void *field)
+static void dump_routes(struct sl_text *out, const void *field)
 {
 	const struct sl_client_routes *routes = field;
 	char text[PREFIX_TEXT];
 
-	fputs("[", out);
+	sl_text_add(out, "[");
 	for (size_t i = 0; i < routes->count; i++)
-		fprintf(out, "%s\"%s\"", i ? ", " : "", prefix_format(&routes->list[i], text));
-	fputs("]", out);
+		sl_text_add(out, "%s\"%s\"", i ? ", " : "", prefix_format(&routes->list[i], text));
+	sl_text_add(out, "]");
 }
 
 #define FIELD(field) offsetof(struct sl_client_config, field)
@@ -139,7 +151,8 @@ const struct sl_option sl_client_options[] = {
 		.name = "identity_file",
 		.type = SL_OPT_STRING,
 		.offset = FIELD(identity_file),
-		.text = SL_STATEDIR "/client/identity.json",
+		.text = SL_STATE_PATH("client", "identity.json"),
+		.path = true,
 		.restart = true,
 		.cli = true,
 		.help = "Where this client's MAC is kept; it is made at the first start.",
@@ -168,15 +181,21 @@ const struct sl_option sl_client_options[] = {
 		.cli = true,
 		.help = "The name of the TAP device.",
 		.group = "The network device that the LAN appears on.",
-		.note = "1 to 15 bytes. A device of this name must not exist yet.",
+		.note = "1 to 15 bytes. A device of this name must not exist yet. No meaning on Windows, "
+			"where "
+			"the adapter keeps the name that it has.",
 	},
 	{
 		.name = "tap.instance_id",
 		.type = SL_OPT_STRING,
 		.offset = FIELD(tap_instance_id),
 		.text = "",
+		.check = check_instance_id,
 		.restart = true,
 		.help = "Windows: which TAP adapter to use when there are several; no meaning on Linux.",
+		.note = "Its id, as softlan-client --list-tap-adapters prints it, such as "
+			"\"{9C1F7A20-52D1-4F7B-8A36-0C3E5D1B2A47}\". The adapter gets this client's MAC and "
+			"keeps it.",
 	},
 	{
 		.name = "tap.metric",

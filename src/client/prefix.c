@@ -54,6 +54,16 @@ bool prefix_set(struct prefix *out, int family, const void *addr, size_t addr_le
 	return true;
 }
 
+bool prefix_host(struct prefix *out, const struct sl_addr *addr)
+{
+	struct sl_addr plain;
+
+	sl_addr_unmap(addr, &plain);
+	if (plain.sa.sa_family == AF_INET)
+		return prefix_set(out, AF_INET, &plain.in.sin_addr, 4, 32);
+	return plain.sa.sa_family == AF_INET6 && prefix_set(out, AF_INET6, &plain.in6.sin6_addr, 16, 128);
+}
+
 char *prefix_format(const struct prefix *prefix, char out[static PREFIX_TEXT])
 {
 	char addr[INET6_ADDRSTRLEN];

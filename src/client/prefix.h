@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/addr.h"
+
 #define PREFIX_TEXT 64 // "xxxx:…/128" and the terminator
 
 struct prefix {
@@ -17,6 +19,8 @@ struct prefix {
 bool prefix_parse(const char *text, struct prefix *out);
 // From raw bytes, as netlink gives them. False: no such family, or the size does not fit it.
 bool prefix_set(struct prefix *out, int family, const void *addr, size_t addr_len, unsigned len);
+// A host: all of the address, an IPv4-mapped one as IPv4. False: neither IPv4 nor IPv6.
+bool prefix_host(struct prefix *out, const struct sl_addr *addr);
 char *prefix_format(const struct prefix *prefix, char out[static PREFIX_TEXT]);
 char *prefix_format_net(const struct prefix *prefix, char out[static PREFIX_TEXT]); // host bits cleared
 

@@ -211,16 +211,6 @@ static void unpin(struct route_guard *guard)
 	guard->pin = ROUTE_PIN_NONE;
 }
 
-static bool relay_host(const struct sl_addr *relay, struct prefix *out)
-{
-	struct sl_addr plain;
-
-	sl_addr_unmap(relay, &plain);
-	if (plain.sa.sa_family == AF_INET)
-		return prefix_set(out, AF_INET, &plain.in.sin_addr, 4, 32);
-	return plain.sa.sa_family == AF_INET6 && prefix_set(out, AF_INET6, &plain.in6.sin6_addr, 16, 128);
-}
-
 static void hop_texts(const struct route_hop *hop, struct route_guard_status *out)
 {
 	if (!inet_ntop(hop->host.family, hop->host.addr, out->relay, sizeof out->relay))
@@ -253,7 +243,7 @@ static int pin_now(struct route_guard *guard, struct sl_error *error)
 	int result;
 
 	unpin(guard);
-	if (!relay_host(&guard->relay, &host))
+	if (!prefix_host(&host, &guard->relay))
 		return sl_fail(error, SL_ERR_INVALID, "the relay's address is neither IPv4 nor IPv6");
 	if (!prefix_equal(&guard->hop.host, &host))
 		guard->own_deletes = 0; // those to come name the old host
@@ -336,7 +326,13 @@ int route_guard_pin(struct route_guard *guard, const struct sl_addr *relay, stru
 
 // ---- life ----
 
-int route_guard_new(struct sl_loop *loop, const char *tap, int tap_ifindex, struct route_guard **out,
+int route_guard_verify(struct route_guard *guard, struct sl_error *error)
+{
+	(void)guard, (void)error;
+	return SL_OK;
+}
+
+int route_guard_new(struct sl_loop *loop, const struct route_guard_config *config, struct route_guard **out,
 		    struct sl_error *error)
 {
 	static const int groups[] = {RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, 0};
@@ -345,16 +341,16 @@ int route_guard_new(struct sl_loop *loop, const char *tap, int tap_ifindex, stru
 
 	*out = NULL;
 	if (!guard)
-		return sl_fail(error, SL_ERR_NOMEM, "%s: out of memory", tap);
+		return sl_fail(error, SL_ERR_NOMEM, "%s: out of memory", config->tap);
 	guard->env = sl_loop_env(loop);
-	guard->tap_ifindex = tap_ifindex;
-	snprintf(guard->tap, sizeof guard->tap, "%s", tap);
+	guard->tap_ifindex = config->tap_ifindex;
+	snprintf(guard->tap, sizeof guard->tap, "%s", config->tap);
 	guard->sock = netlink_open(error);
 	if (!guard->sock)
 		goto out;
 	guard->recheck = guard->env->ops->timer_new(guard->env, on_recheck, guard);
 	if (!guard->recheck) {
-		result = sl_fail(error, SL_ERR_NOMEM, "%s: out of memory", tap);
+		result = sl_fail(error, SL_ERR_NOMEM, "%s: out of memory", config->tap);
 		goto out;
 	}
 	result = netlink_watch_new(loop, groups, on_route, on_lost, guard, &guard->watch, error);

@@ -318,6 +318,12 @@ int tap_net_up(struct tap_net *net, size_t mtu, struct sl_error *error)
 	return SL_OK;
 }
 
+int tap_net_plugged(struct tap_net *net, struct sl_error *error)
+{
+	(void)net, (void)error;
+	return SL_OK;
+}
+
 int tap_net_down(struct tap_net *net, struct sl_error *error)
 {
 	int result = change_link(net, NULL, 0, 0);

@@ -14,8 +14,9 @@ static json_t *tap_json(const struct sl_client *client, const struct tap_net_sta
 
 	for (size_t i = 0; i < net->addr_count; i++)
 		json_array_append_new(addresses, json_string(prefix_format(&net->addrs[i], text)));
-	return json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:o, s:o}", "name", client->tap_name, "ifindex",
-			 sl_tap_ifindex(client->port), "mac", sl_mac_format(&client->mac, mac), "state",
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:s, s:o, s:o}", "name", client->tap_name, "driver",
+			 sl_tap_driver(client->port), "ifindex", sl_tap_ifindex(client->port), "mac",
+			 sl_mac_format(&client->mac, mac), "state",
 			 !net->up          ? "standby"
 			 : client->carrier ? "up"
 					   : "no carrier",
@@ -92,7 +93,7 @@ static json_t *sentences_json(const struct sl_client *client, const struct tap_n
 {
 	struct route_guard_status route;
 	json_t *sentences = json_array();
-	char text[160], address[PREFIX_TEXT];
+	char text[SL_TAP_NAME + 160], address[PREFIX_TEXT];
 
 	route_guard_status(client->guard, &route);
 	if (has_lan_address(net)) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/options_value.h"
+#include "daemon/service.h"
 
 #define SEE_HELP "; --help lists what there is"
 
@@ -22,6 +23,15 @@ static int cli_set(const struct sl_daemon *daemon, struct cli *cli, void *scratc
 	snprintf(cli->settings[cli->setting_count].name, sizeof(cli->settings[0].name), "%s", name);
 	cli->settings[cli->setting_count++].value = value;
 	return SL_OK;
+}
+
+static const struct sl_daemon_flag *own_flag(const struct sl_daemon *daemon, const char *name)
+{
+	for (const struct sl_daemon_flag *flag = daemon->flags; flag && flag->name; flag++) {
+		if (strcmp(flag->name, name) == 0)
+			return flag;
+	}
+	return NULL;
 }
 
 // One long option; *used is set when its value is the next argument.
@@ -46,28 +56,35 @@ static int cli_long(const struct sl_daemon *daemon, struct cli *cli, void *scrat
 	name[len] = '\0';
 
 	bool verbose = strcmp(name, "verbose") == 0, *flag = NULL;
+	const struct sl_daemon_flag *own = own_flag(daemon, name);
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		if (strcmp(name, flags[i].name) == 0)
 			flag = (bool *)((char *)cli + flags[i].offset);
 	}
-	if (verbose || flag) {
+	if (verbose || flag || own) {
 		if (equals)
 			return sl_fail(error, SL_ERR_INVALID, "--%s takes no value" SEE_HELP, name);
 		cli->verbose += verbose;
 		if (flag)
 			*flag = true;
+		if (own)
+			cli->flag = own;
 		return SL_OK;
 	}
-	bool config = strcmp(name, "config") == 0;
-	if (!config && !option_by_cli_name(daemon->options, name))
+	bool config = strcmp(name, "config") == 0,
+	     service = strcmp(name, "service") == 0 && sl_service_actions();
+	if (!config && !service && !option_by_cli_name(daemon->options, name))
 		return sl_fail(error, SL_ERR_INVALID, "unknown option --%s" SEE_HELP, name);
 	const char *value = equals ? equals + 1 : next;
 	if (!value)
 		return sl_fail(error, SL_ERR_INVALID, "--%s needs a value" SEE_HELP, name);
 	*used = !equals;
-	if (!config)
+	if (config)
+		cli->config = value;
+	else if (service)
+		cli->service = value;
+	else
 		return cli_set(daemon, cli, scratch, name, value, error);
-	cli->config = value;
 	return SL_OK;
 }
 
@@ -137,13 +154,18 @@ int cli_apply(const struct sl_daemon *daemon, const struct cli *cli, void *confi
 void cli_help(const struct sl_daemon *daemon, FILE *out)
 {
 	fprintf(out, "Usage: %s [OPTION…]\n%s\n\n", daemon->name, daemon->summary);
-	fprintf(out, "  -c, --config FILE          read FILE (default " SL_CONFDIR "/%s.conf)\n",
+	fprintf(out, "  -c, --config FILE          read FILE (default %s/%s.conf)\n", SL_CONFDIR,
 		daemon->scope);
 	fprintf(out, "      --check                read the configuration, report every error, exit\n"
 		     "      --dump-config          print the configuration in force, exit\n"
 		     "  -v, --verbose              say more (twice: a line for each frame)\n"
 		     "  -V, --version              print the version, exit\n"
 		     "  -h, --help                 print this, exit\n");
+	for (const struct sl_daemon_flag *flag = daemon->flags; flag && flag->name; flag++)
+		fprintf(out, "      --%-20s %s\n", flag->name, flag->help);
+	if (sl_service_actions())
+		fprintf(out, "      --service %s\n%29sthe service of Windows, with the file of -c\n",
+			sl_service_actions(), "");
 	bool first = true;
 	for (const struct sl_option *option = daemon->options; option->name; option++) {
 		char name[96], expected[256];
@@ -179,9 +201,9 @@ void cli_help(const struct sl_daemon *daemon, FILE *out)
 		}
 		fputc('\n', out);
 	}
-	fprintf(out, "\nTERM and INT end the daemon in order, HUP reloads its file. Exit status: 0 done, 1 "
-		     "failed,\n"
-		     "2 usage or configuration.\n");
+	fprintf(out, "\n%s Exit status: 0 done, 1 failed,\n2 usage or configuration.\n",
+		sl_service_actions() ? "Ctrl-C ends the daemon in order, softlanctl reload reloads its file."
+				     : "TERM and INT end the daemon in order, HUP reloads its file.");
 }
 
 void cli_version(const struct sl_daemon *daemon, FILE *out)

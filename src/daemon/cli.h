@@ -6,8 +6,10 @@
 #define CLI_SETTINGS_MAX 64
 
 struct cli {
-	const char *config; // NULL: the default file
+	const char *config;  // NULL: the default file
+	const char *service; // what to do with the service of Windows; NULL: nothing
 	bool check, dump, help, version;
+	const struct sl_daemon_flag *flag; // of the daemon's own; NULL: none
 	unsigned verbose;
 	// Settings, pointing into argv; they win over the file.
 	struct {

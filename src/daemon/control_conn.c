@@ -1,13 +1,10 @@
 #include "daemon/control_conn.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "common/text.h"
 #include "daemon/control_backlog.h"
 #include "daemon/control_request.h"
 #include "obs/events.h"
@@ -18,8 +15,7 @@
 
 struct control_conn {
 	struct control_conn_owner *owner;
-	int fd;
-	struct sl_io *io;
+	struct control_stream *stream;
 	struct sl_timer *timer; // for the request first, then for the answer, or for HANG_UP_NS
 	char *out;              // the whole answer; NULL: still reading
 	size_t out_len, out_sent;
@@ -43,19 +39,20 @@ static void conn_end(struct control_conn *conn)
 static void conn_write(struct control_conn *conn)
 {
 	while (conn->out_sent < conn->out_len) {
-		ssize_t sent = send(conn->fd, conn->out + conn->out_sent, conn->out_len - conn->out_sent,
-				    MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			sl_io_want(conn->io, SL_IO_WRITE);
+		long sent = control_stream_write(conn->stream, conn->out + conn->out_sent,
+						 conn->out_len - conn->out_sent);
+		if (sent == CONTROL_STREAM_GONE) {
+			conn_end(conn);
 			return;
 		}
-		if (sent < 0) // the reader went away
+		if (sent == CONTROL_STREAM_AGAIN)
 			break;
 		conn->out_sent += (size_t)sent;
 	}
-	conn_end(conn);
+	if (conn->out_sent < conn->out_len || !control_stream_drained(conn->stream))
+		control_stream_want(conn->stream, SL_IO_WRITE);
+	else
+		conn_end(conn);
 }
 
 // Answers with `out`, which it takes over. Ends the connection or waits for it to be writable.
@@ -96,7 +93,8 @@ static void conn_refuse(struct control_conn *conn, const char *code, const char 
 
 static void watch_want(struct control_conn *conn)
 {
-	sl_io_want(conn->io, (conn->half_closed ? 0 : SL_IO_READ) | (conn->backlog->len ? SL_IO_WRITE : 0));
+	control_stream_want(conn->stream,
+			    (conn->half_closed ? 0 : SL_IO_READ) | (conn->backlog->len ? SL_IO_WRITE : 0));
 }
 
 // Once there is room again, it is told how much it has missed: after what it had, before what follows.
@@ -121,13 +119,10 @@ static void watch_write(struct control_conn *conn)
 		watch_tell_lost(conn);
 		if (backlog->len == 0)
 			break;
-		ssize_t sent = send(conn->fd, backlog->data + backlog->start, backlog->len,
-				    MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		long sent = control_stream_write(conn->stream, backlog->data + backlog->start, backlog->len);
+		if (sent == CONTROL_STREAM_AGAIN)
 			break;
-		if (sent < 0) { // the reader went away
+		if (sent == CONTROL_STREAM_GONE) {
 			conn_end(conn);
 			return;
 		}
@@ -136,21 +131,15 @@ static void watch_write(struct control_conn *conn)
 	watch_want(conn);
 }
 
-static bool hung_up(const struct control_conn *conn)
-{
-	struct pollfd poll_fd = {.fd = conn->fd};
-	return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR));
-}
-
 // What it still says is of no interest, but its end is. False: it has ended. One that closed its sending
 // side only (`… | nc -N -U`) goes on to watch; that leaves nothing to wait for, so it is looked after.
 static bool watch_read(struct control_conn *conn)
 {
 	struct sl_env *env = conn_env(conn);
-	ssize_t got = recv(conn->fd, conn->in, sizeof(conn->in), MSG_DONTWAIT);
-	if (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)))
+	long got = control_stream_read(conn->stream, conn->in, sizeof(conn->in));
+	if (got > 0 || got == CONTROL_STREAM_AGAIN)
 		return true;
-	if (got < 0 || hung_up(conn)) {
+	if (got == CONTROL_STREAM_GONE || control_stream_hung_up(conn->stream)) {
 		conn_end(conn);
 		return false;
 	}
@@ -181,7 +170,7 @@ void control_conn_event(struct control_conn *conn, const char *line, size_t len)
 {
 	if (conn->lost > 0 || !line || !control_backlog_put(conn->backlog, line, len))
 		conn->lost++;
-	sl_io_want(conn->io, (conn->half_closed ? 0 : SL_IO_READ) | SL_IO_WRITE);
+	control_stream_want(conn->stream, (conn->half_closed ? 0 : SL_IO_READ) | SL_IO_WRITE);
 }
 
 void control_conn_flush(struct control_conn *conn)
@@ -192,19 +181,17 @@ void control_conn_flush(struct control_conn *conn)
 
 // ---- requests
 
-static bool may_change(const struct control_conn *conn)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	return getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && len == sizeof(peer) &&
-	       (peer.uid == 0 || peer.uid == geteuid());
-}
-
 static const struct sl_control_verb *find_verb(const struct sl_control_verb *verb, const char *name)
 {
 	while (verb && verb->name && strcmp(verb->name, name) != 0)
 		verb++;
 	return verb && verb->name ? verb : NULL;
+}
+
+static int put_json(const char *bytes, size_t len, void *text)
+{
+	sl_text_put(text, bytes, len);
+	return ((struct sl_text *)text)->failed ? -1 : 0;
 }
 
 static void conn_run(struct control_conn *conn, int argc, const char *const *argv)
@@ -222,9 +209,8 @@ static void conn_run(struct control_conn *conn, int argc, const char *const *arg
 		conn_refuse(conn, "unsupported", error.text);
 		return;
 	}
-	if (verb->changes && !may_change(conn)) {
-		sl_fail(&error, SL_ERR_PERMISSION, "%s is for root and the daemon's own user only",
-			verb->name);
+	if (verb->changes && !control_stream_may_change(conn->stream)) {
+		sl_fail(&error, SL_ERR_PERMISSION, "%s is for %s only", verb->name, control_stream_changers);
 		conn_refuse(conn, "denied", error.text);
 		return;
 	}
@@ -235,18 +221,16 @@ static void conn_run(struct control_conn *conn, int argc, const char *const *arg
 	} else if (verb->streams) {
 		watch_start(conn);
 	} else {
-		char *out = NULL;
-		size_t len = 0;
-		FILE *stream = reply.json ? open_memstream(&out, &len) : NULL;
-		bool good = stream && fputs("OK\n", stream) >= 0 &&
-			    json_dumpf(reply.json, stream, JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0 &&
-			    fputc('\n', stream) != EOF;
-		if (stream && fclose(stream) != 0)
-			good = false;
-		if (good) {
-			conn_answer(conn, out, len);
+		struct sl_text out = {0};
+		bool made;
+		sl_text_add(&out, "OK\n");
+		made = reply.json && json_dump_callback(reply.json, put_json, &out,
+							JSON_COMPACT | JSON_REAL_PRECISION(6)) == 0;
+		sl_text_add(&out, "\n");
+		if (made && !out.failed) {
+			conn_answer(conn, out.data, out.len);
 		} else {
-			free(out);
+			sl_text_free(&out);
 			conn_refuse(conn, "failed", "the answer could not be made (out of memory)");
 		}
 	}
@@ -267,9 +251,9 @@ static void conn_request(struct control_conn *conn, char *line, size_t len)
 
 static void conn_read(struct control_conn *conn)
 {
-	ssize_t got =
-		recv(conn->fd, conn->in + conn->in_len, SL_CONTROL_REQUEST_MAX - conn->in_len, MSG_DONTWAIT);
-	if (got < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
+	long got = control_stream_read(conn->stream, conn->in + conn->in_len,
+				       SL_CONTROL_REQUEST_MAX - conn->in_len);
+	if (got == CONTROL_STREAM_AGAIN)
 		return;
 	if (got <= 0) { // an end before the newline: no request
 		conn_end(conn);
@@ -279,7 +263,7 @@ static void conn_read(struct control_conn *conn)
 	conn->in_len += (size_t)got;
 	if (!newline && conn->in_len < SL_CONTROL_REQUEST_MAX)
 		return;
-	sl_io_want(conn->io, 0); // one request a connection
+	control_stream_want(conn->stream, 0); // one request a connection
 	if (newline)
 		conn_request(conn, conn->in, (size_t)(newline - conn->in));
 	else
@@ -302,10 +286,10 @@ static void conn_timeout(void *arg)
 {
 	struct control_conn *conn = arg;
 	struct sl_env *env = conn_env(conn);
-	if (conn->backlog && !hung_up(conn)) {
+	if (conn->backlog && !control_stream_hung_up(conn->stream)) {
 		env->ops->timer_set(conn->timer, env->now_ns + HANG_UP_NS);
 	} else if (!conn->backlog && !conn->out) {
-		sl_io_want(conn->io, 0);
+		control_stream_want(conn->stream, 0);
 		conn_refuse(conn, "timeout",
 			    "the request was not complete within " STRING(SL_CONTROL_REQUEST_S) " s");
 	} else {
@@ -313,19 +297,19 @@ static void conn_timeout(void *arg)
 	}
 }
 
-struct control_conn *control_conn_new(struct control_conn_owner *owner, int fd)
+struct control_conn *control_conn_new(struct control_conn_owner *owner, struct control_stream *stream)
 {
 	struct control_conn *conn = calloc(1, sizeof(*conn));
 	if (!conn) {
-		close(fd);
+		control_stream_close(stream);
 		return NULL;
 	}
 	conn->owner = owner;
-	conn->fd = fd;
+	conn->stream = stream;
 	struct sl_env *env = conn_env(conn);
 	conn->timer = env->ops->timer_new(env, conn_timeout, conn);
-	conn->io = sl_loop_io(owner->loop, fd, conn_ready, conn);
-	if (!conn->timer || !conn->io || sl_io_want(conn->io, SL_IO_READ) != SL_OK) {
+	if (!conn->timer || control_stream_start(stream, owner->loop, conn_ready, conn) != SL_OK ||
+	    control_stream_want(stream, SL_IO_READ) != SL_OK) {
 		control_conn_free(conn);
 		return NULL;
 	}
@@ -337,11 +321,9 @@ void control_conn_free(struct control_conn *conn)
 {
 	if (!conn)
 		return;
-	if (conn->io)
-		sl_io_free(conn->io);
+	control_stream_close(conn->stream);
 	if (conn->timer)
 		conn_env(conn)->ops->timer_free(conn->timer);
-	close(conn->fd);
 	free(conn->out);
 	free(conn->backlog);
 	free(conn);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/control.h"
+#include "daemon/control_stream.h"
 
 struct control_conn;
 
@@ -16,8 +17,8 @@ struct control_conn_owner {
 	void (*ended)(struct control_conn_owner *owner, struct control_conn *conn);
 };
 
-// Takes the descriptor over, also when it fails. NULL: out of memory.
-struct control_conn *control_conn_new(struct control_conn_owner *owner, int fd);
+// Takes the stream over, also when it fails. NULL: out of memory.
+struct control_conn *control_conn_new(struct control_conn_owner *owner, struct control_stream *stream);
 void control_conn_free(struct control_conn *conn); // NULL is fine
 
 // Does it watch?

@@ -8,6 +8,8 @@
 
 #include "daemon/frame.h"
 #include "daemon/journal.h"
+#include "daemon/path.h"
+#include "daemon/service.h"
 
 #define SCOPE "daemon"
 #define END_NS (1500 * SL_NS_PER_MS) // after TERM
@@ -79,8 +81,8 @@ static int drop_privileges(struct frame *frame, struct sl_error *error)
 	};
 	int rc;
 
-	snprintf(run, sizeof(run), SL_RUNDIR "/%s", daemon->scope);
-	snprintf(state, sizeof(state), SL_STATEDIR "/%s", daemon->scope);
+	snprintf(run, sizeof(run), "%s/%s", SL_RUNDIR, daemon->scope);
+	snprintf(state, sizeof(state), "%s/%s", SL_STATEDIR, daemon->scope);
 	rc = sl_privileges_drop(&wanted, &frame->log, error);
 	if (rc == SL_OK && frame->runtime.config_file && access(frame->file, R_OK) != 0)
 		sl_warn(&frame->log, "config",
@@ -134,6 +136,7 @@ static int frame_start(struct frame *frame, struct sl_error *error)
 static void frame_fini(struct frame *frame)
 {
 	struct sl_runtime *runtime = &frame->runtime;
+	sl_service_attach(NULL);
 	if (runtime->env)
 		runtime->env->events = NULL;
 	sl_control_close(frame->control);
@@ -149,7 +152,6 @@ static void frame_fini(struct frame *frame)
 	if (frame->config != frame->started)
 		frame_config_free(frame->daemon, frame->config);
 	frame_config_free(frame->daemon, frame->started);
-	free(frame->file);
 }
 
 static int frame_run(struct frame *frame)
@@ -174,6 +176,7 @@ static int frame_run(struct frame *frame)
 		sl_err(&frame->log, frame->daemon->scope, "%s", error.text[0] ? error.text : sl_strerror(rc));
 		return rc == SL_ERR_INVALID ? SL_EXIT_USAGE : SL_EXIT_FAILED;
 	}
+	sl_service_attach(runtime->loop);
 	if (!runtime->ended && sl_loop_run(runtime->loop) != SL_OK) {
 		sl_err(&frame->log, SCOPE, "the event loop failed (%s)", strerror(errno));
 		runtime->exit_code = SL_EXIT_FAILED;
@@ -183,15 +186,67 @@ static int frame_run(struct frame *frame)
 	return runtime->exit_code;
 }
 
+// What is wrong with the configuration, a line for each.
+static void say_errors(struct frame *frame, char *text)
+{
+	char *save = NULL;
+
+	if (!sl_service_active()) {
+		fputs(text ? text : "out of memory\n", stderr);
+		return;
+	}
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
+		sl_err(&frame->log, "config", "%s", line);
+}
+
+// With the command line read: what it asks for. An exit status.
+static int frame_work(void *arg)
+{
+	struct frame *frame = arg;
+	const struct sl_daemon *daemon = frame->daemon;
+	struct sl_option_errors errors = {0};
+	int code = SL_EXIT_USAGE;
+
+	sl_journal_start(&frame->log, daemon->name);
+	if (frame_load(frame, &frame->config, &errors) != SL_OK) {
+		say_errors(frame, errors.text);
+	} else if (frame->cli.dump) {
+		sl_options_dump(daemon->options, frame->config, stdout);
+		code = fflush(stdout) == 0 ? SL_EXIT_OK : SL_EXIT_FAILED;
+	} else if (frame->cli.check) {
+		printf("%s: the configuration is good\n",
+		       frame_without_file(frame) ? "command line" : frame->file);
+		code = fflush(stdout) == 0 ? SL_EXIT_OK : SL_EXIT_FAILED;
+	} else {
+		code = frame_run(frame);
+	}
+	sl_option_errors_free(&errors);
+	frame_fini(frame);
+	sl_journal_stop(&frame->log);
+	return code;
+}
+
+// The file that was named, or the usual one. NULL: out of memory.
+static char *config_path(const struct sl_daemon *daemon, const struct cli *cli)
+{
+	char *usual, *path;
+
+	if (cli->config)
+		return strdup(cli->config);
+	if (asprintf(&usual, "%s/%s.conf", SL_CONFDIR, daemon->scope) < 0)
+		return NULL;
+	path = sl_path(usual);
+	free(usual);
+	return path;
+}
+
 int sl_daemon_main(const struct sl_daemon *daemon, int argc, char **argv)
 {
 	struct frame frame = {.daemon = daemon};
-	struct sl_option_errors errors = {0};
 	struct sl_error error;
-	int code = SL_EXIT_USAGE;
+	int code;
 
 	sl_log_init(&frame.log);
-	sl_journal_start(&frame.log, daemon->name);
 	if (cli_parse(daemon, argc, argv, &frame.cli, &error) != SL_OK) {
 		fprintf(stderr, "%s: %s\n", daemon->name, error.text);
 		return SL_EXIT_USAGE;
@@ -203,25 +258,27 @@ int sl_daemon_main(const struct sl_daemon *daemon, int argc, char **argv)
 			cli_version(daemon, stdout);
 		return fflush(stdout) == 0 ? SL_EXIT_OK : SL_EXIT_FAILED;
 	}
-	int len = frame.cli.config ? asprintf(&frame.file, "%s", frame.cli.config)
-				   : asprintf(&frame.file, SL_CONFDIR "/%s.conf", daemon->scope);
-	if (len < 0) {
+	if (frame.cli.flag) {
+		code = frame.cli.flag->run(stdout, &error);
+		if (code != SL_EXIT_OK)
+			fprintf(stderr, "%s: %s\n", daemon->name, error.text);
+		return fflush(stdout) == 0 ? code : SL_EXIT_FAILED;
+	}
+	frame.file = config_path(daemon, &frame.cli);
+	if (!frame.file) {
 		fprintf(stderr, "%s: out of memory\n", daemon->name);
 		return SL_EXIT_FAILED;
 	}
-	if (frame_load(&frame, &frame.config, &errors) != SL_OK) {
-		fputs(errors.text ? errors.text : "out of memory\n", stderr);
-	} else if (frame.cli.dump) {
-		sl_options_dump(daemon->options, frame.config, stdout);
-		code = fflush(stdout) == 0 ? SL_EXIT_OK : SL_EXIT_FAILED;
-	} else if (frame.cli.check) {
-		printf("%s: the configuration is good\n",
-		       frame_without_file(&frame) ? "command line" : frame.file);
-		code = fflush(stdout) == 0 ? SL_EXIT_OK : SL_EXIT_FAILED;
+	if (frame.cli.service) {
+		const struct sl_service_job job = {.name = daemon->name,
+						   .title = daemon->summary,
+						   .config = frame.cli.config,
+						   .run = frame_work,
+						   .arg = &frame};
+		code = sl_service(frame.cli.service, &job);
 	} else {
-		code = frame_run(&frame);
+		code = frame_work(&frame);
 	}
-	sl_option_errors_free(&errors);
-	frame_fini(&frame);
+	free(frame.file);
 	return code;
 }

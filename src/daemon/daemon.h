@@ -29,6 +29,14 @@ struct sl_runtime {
 // Ends the loop; the process exits with this code. With a sentence it is logged as an error first.
 void sl_runtime_exit(struct sl_runtime *runtime, int code, const char *sentence);
 
+// A command line option that does something else than to start the daemon.
+struct sl_daemon_flag {
+	const char *name; // without its dashes
+	const char *help;
+	// Prints to `out`. An exit status, and a sentence when it is not SL_EXIT_OK.
+	int (*run)(FILE *out, struct sl_error *error);
+};
+
 struct sl_daemon {
 	const char *name;    // "softlan-relay"
 	const char *scope;   // "relay": log scope and default file name
@@ -57,6 +65,7 @@ struct sl_daemon {
 	int (*reload)(void *state, const void *config, struct sl_error *error);
 	void (*free)(void *state);           // NULL state is fine
 	const struct sl_control_verb *verbs; // run with `state` as arg
+	const struct sl_daemon_flag *flags;  // beside those that all have, ends with a NULL name; may be NULL
 };
 
 int sl_daemon_main(const struct sl_daemon *daemon, int argc, char **argv);

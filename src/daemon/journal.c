@@ -55,3 +55,9 @@ void sl_journal_start(struct sl_log *log, const char *identifier)
 	log->to_journal = send_line;
 	log->to_journal_arg = (void *)(uintptr_t)identifier;
 }
+
+void sl_journal_stop(struct sl_log *log)
+{
+	log->to_journal = NULL;
+	log->to_journal_arg = NULL;
+}

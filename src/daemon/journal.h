@@ -6,4 +6,6 @@
 
 // Sends the log there when stderr is the journal's. `identifier` (the program's name) must outlive the log. A
 // line that the journal does not take goes to stderr.
+// On Windows it is the event log and a file, for a service.
 void sl_journal_start(struct sl_log *log, const char *identifier);
+void sl_journal_stop(struct sl_log *log); // lines go to stderr again

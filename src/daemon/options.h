@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/err.h"
+#include "common/text.h"
 
 enum sl_option_type {
 	SL_OPT_STRING, // char *, allocated; never NULL after loading
@@ -38,6 +39,7 @@ struct sl_option {
 	size_t offset;              // of the field in the daemon's configuration struct
 	const char *text;           // STRING: default
 	long long number, min, max; // INT: default and range; BOOL: default
+	bool path;                  // STRING: what a file is called (daemon/path.h)
 	const char *const *choices; // STRING: NULL, or the allowed words, NULL-terminated
 	bool restart;               // takes effect at a restart only
 	bool cli;                   // may be given on the command line as --name (the last part, '_' as '-')
@@ -56,7 +58,7 @@ struct sl_option {
 	void (*load_list)(struct config_setting_t *setting, void *field, const char *file,
 			  struct sl_option_errors *errors);
 	void (*free_list)(void *field);
-	void (*dump_list)(FILE *out, const void *field);
+	void (*dump_list)(struct sl_text *out, const void *field);
 };
 
 // A table ends with a NULL name.

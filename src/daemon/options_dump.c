@@ -39,9 +39,13 @@ void option_dump_value(const struct sl_option *option, const void *config, FILE 
 	case SL_OPT_BOOL:
 		fputs(*(const bool *)field ? "true" : "false", out);
 		break;
-	case SL_OPT_LIST:
-		option->dump_list(out, field);
+	case SL_OPT_LIST: {
+		struct sl_text text = {0};
+		option->dump_list(&text, field);
+		fputs(text.data ? text.data : "", out);
+		sl_text_free(&text);
 		break;
+	}
 	}
 }
 

@@ -6,13 +6,13 @@
 
 #include "daemon/conf_source.h"
 
-static void put_escaped(FILE *out, const char *text)
+static void put_escaped(struct sl_text *out, const char *text)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
 		if (*p < 0x20 || *p == 0x7f)
-			fprintf(out, "\\x%02x", *p);
+			sl_text_add(out, "\\x%02x", *p);
 		else
-			fputc(*p, out);
+			sl_text_put(out, (const char *)p, 1);
 	}
 }
 
@@ -31,34 +31,27 @@ void sl_option_errors_add(struct sl_option_errors *errors, const char *file, uns
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
 
-	char *added = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&added, &len);
-	if (!out)
-		return;
+	struct sl_text out = {0};
+	if (errors->text)
+		sl_text_put(&out, errors->text, strlen(errors->text));
 	if (file)
-		put_escaped(out, file);
+		put_escaped(&out, file);
 	if (file && line > 0)
-		fprintf(out, ":%u", line);
+		sl_text_add(&out, ":%u", line);
 	if (file)
-		fputs(": ", out);
+		sl_text_add(&out, ": ");
 	if (key) {
-		put_escaped(out, key);
-		fputs(": ", out);
+		put_escaped(&out, key);
+		sl_text_add(&out, ": ");
 	}
-	put_escaped(out, message);
-	if (errors->count == SL_OPTION_ERRORS_MAX)
-		fputs(" (further errors are not listed)", out);
-	fputc('\n', out);
-	if (fclose(out) == 0) {
-		size_t old = errors->text ? strlen(errors->text) : 0;
-		char *text = realloc(errors->text, old + len + 1);
-		if (text) {
-			memcpy(text + old, added, len + 1);
-			errors->text = text;
-		}
+	put_escaped(&out, message);
+	sl_text_add(&out, "%s\n",
+		    errors->count == SL_OPTION_ERRORS_MAX ? " (further errors are not listed)" : "");
+	char *text = sl_text_take(&out);
+	if (text) {
+		free(errors->text);
+		errors->text = text;
 	}
-	free(added);
 }
 
 void sl_option_errors_free(struct sl_option_errors *errors)

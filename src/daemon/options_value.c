@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/options.h"
+#include "daemon/path.h"
 
 const char *option_last_part(const struct sl_option *option)
 {
@@ -64,7 +65,7 @@ int option_store_string(const struct sl_option *option, void *config, const char
 			return sl_fail(error, SL_ERR_INVALID, "%s, found %s",
 				       why.text[0] ? why.text : "expected another value", found);
 	}
-	char *copy = strdup(value);
+	char *copy = option->path ? sl_path(value) : strdup(value);
 	if (!copy)
 		return sl_fail(error, SL_ERR_NOMEM, "expected memory, found none left");
 	char **field = option_field(option, config);
@@ -93,7 +94,8 @@ int sl_options_defaults(const struct sl_option *table, void *config)
 		struct sl_option_errors errors = {0};
 		switch (option->type) {
 		case SL_OPT_STRING:
-			*(char **)field = strdup(option->text ? option->text : "");
+			*(char **)field = option->path ? sl_path(option->text)
+						       : strdup(option->text ? option->text : "");
 			if (!*(char **)field)
 				rc = SL_ERR_NOMEM;
 			break;
@@ -177,22 +179,13 @@ int sl_options_set(const struct sl_option *table, void *config, const char *name
 
 static bool same_list(const struct sl_option *option, const void *a, const void *b)
 {
-	char *text[2] = {NULL, NULL};
-	size_t len[2] = {0, 0};
-	const void *fields[2] = {a, b};
-	bool same = false;
-	for (int i = 0; i < 2; i++) {
-		FILE *out = open_memstream(&text[i], &len[i]);
-		if (!out)
-			goto out;
-		option->dump_list(out, fields[i]);
-		if (fclose(out) != 0)
-			goto out;
-	}
-	same = len[0] == len[1] && memcmp(text[0], text[1], len[0]) == 0;
-out:
-	free(text[0]);
-	free(text[1]);
+	struct sl_text text_a = {0}, text_b = {0};
+	option->dump_list(&text_a, a);
+	option->dump_list(&text_b, b);
+	bool same = !text_a.failed && !text_b.failed && text_a.len == text_b.len &&
+		    memcmp(text_a.data, text_b.data, text_a.len) == 0;
+	sl_text_free(&text_a);
+	sl_text_free(&text_b);
 	return same;
 }
 

@@ -83,18 +83,15 @@ static void add_line(json_t *lines, const char *line)
 static void refuse(struct frame *frame, struct outcome *outcome, char *text, size_t count)
 {
 	char *save = NULL, *line = text ? strtok_r(text, "\n", &save) : NULL;
-	size_t len;
-	FILE *out = open_memstream(&outcome->text, &len);
+	struct sl_text all = {0};
 
 	outcome->rc = SL_ERR_INVALID;
 	for (const char *before = ""; line; line = strtok_r(NULL, "\n", &save), before = "; ") {
 		sl_err(&frame->log, "config", "%s", line);
 		add_line(outcome->errors, line);
-		if (out)
-			fprintf(out, "%s%s", before, line);
+		sl_text_add(&all, "%s%s", before, line);
 	}
-	if (out)
-		fclose(out);
+	outcome->text = sl_text_take(&all);
 	sl_err(&frame->log, "config", "not reloaded, the old configuration stays (%zu errors)", count);
 }
 

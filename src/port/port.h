@@ -30,6 +30,7 @@ struct sl_port_stats {
 	uint64_t rx_frames, tx_frames;
 	uint64_t rx_super, rx_segments; // super-frames read, and the frames they were cut into
 	uint64_t rx_csum;               // partial checksums completed
+	uint64_t rx_oversize;           // longer than any Ethernet frame may be: dropped (TAP on Windows)
 	uint64_t rx_kernel_drops;       // lost before we could read them (packet socket statistics)
 	uint64_t tx_super, tx_segments; // super-frames given to the system, and the frames in them
 	uint64_t tx_drops;              // frames the system refused

@@ -200,20 +200,6 @@ static const struct sl_port_ops tap_ops = {
 	.close = tap_close,
 };
 
-bool sl_tap_name_valid(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (len == 0 || len >= IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)name[i];
-		if (c <= ' ' || c == 0x7f || c == '/' || c == ':' || c == '%')
-			return false;
-	}
-	return true;
-}
-
 static int open_device(struct sl_error *error)
 {
 	int fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -386,6 +372,17 @@ out:
 int sl_tap_ifindex(const struct sl_port *port)
 {
 	return ((const struct tap *)(const void *)port)->ifindex;
+}
+
+const char *sl_tap_name(const struct sl_port *port)
+{
+	return ((const struct tap *)(const void *)port)->name;
+}
+
+const char *sl_tap_driver(const struct sl_port *port)
+{
+	(void)port;
+	return "Linux TUN/TAP";
 }
 
 const char *sl_tap_offload(const struct sl_port *port)

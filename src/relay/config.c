@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/paths.h"
 #include "net/addr.h"
 #include "proto/mtu.h"
 
@@ -208,48 +209,48 @@ static void free_rooms(void *field)
 	relay_room_list_free(field);
 }
 
-static void dump_string(FILE *out, const char *text)
+static void dump_string(struct sl_text *out, const char *text)
 {
-	fputc('"', out);
+	sl_text_add(out, "\"");
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
 		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
+			sl_text_add(out, "\\%c", c);
 		else if (c < 0x20 || c == 0x7f)
-			fprintf(out, "\\x%02x", c);
+			sl_text_add(out, "\\x%02x", c);
 		else
-			fputc(c, out);
+			sl_text_add(out, "%c", c);
 	}
-	fputc('"', out);
+	sl_text_add(out, "\"");
 }
 
 // Only what is switched off: the rest holds by default.
-static void dump_policy(FILE *out, uint32_t relaxed)
+static void dump_policy(struct sl_text *out, uint32_t relaxed)
 {
 	if (!relaxed)
 		return;
-	fputs("; policy: {", out);
+	sl_text_add(out, "; policy: {");
 	for (size_t i = 0; i < RULE_COUNT; i++)
 		if (relaxed & rules[i].bit)
-			fprintf(out, " %s = false;", rules[i].name);
-	fputs(" }", out);
+			sl_text_add(out, " %s = false;", rules[i].name);
+	sl_text_add(out, " }");
 }
 
-static void dump_rooms(FILE *out, const void *field)
+static void dump_rooms(struct sl_text *out, const void *field)
 {
 	const struct relay_room_list *list = field;
 
-	fputs("(", out);
+	sl_text_add(out, "(");
 	for (size_t i = 0; i < list->count; i++) {
-		fputs(i ? ",\n\t{ code = " : "\n\t{ code = ", out);
+		sl_text_add(out, "%s\n\t{ code = ", i ? "," : "");
 		dump_string(out, list->entries[i].code);
-		fputs("; secret = ", out);
+		sl_text_add(out, "; secret = ");
 		dump_string(out, list->entries[i].secret);
 		dump_policy(out, list->entries[i].relaxed);
-		fputs("; }", out);
+		sl_text_add(out, "; }");
 	}
-	fputs(list->count ? "\n)" : " )", out);
+	sl_text_add(out, list->count ? "\n)" : " )");
 }
 
 #define STRING(key, field, value, ...)                                                                       \
@@ -381,7 +382,7 @@ const struct sl_option relay_options[] = {
 	INT("lan_rate.broadcast_pps", lan_broadcast_pps, 1000, 0, 100000000,
 	    .help = "Broadcast and multicast frames a second from the LAN into a room; 0: no limit.",
 	    .group = "From the gateway's LAN into its room. It saves the players' lines from a loud LAN."),
-	STRING("control_socket", control_socket, SL_RUNDIR "/relay/control.sock", .restart = true,
+	STRING("control_socket", control_socket, SL_CONTROL_PATH("relay"), .restart = true,
 	       .help = "The UNIX socket for softlanctl.", .section = "Operation"),
 	STRING("control_group", control_group, "softlan", .restart = true,
 	       .help = "The group that may use the control socket."),

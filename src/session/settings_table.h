@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "common/paths.h"
 #include "ctrl/msg.h"
 #include "daemon/options.h"
 #include "proto/mtu.h"
@@ -36,7 +37,7 @@
 		  "address.", \
 	  .note = "softlan-relay.local is the name in the certificate that a relay makes itself." }, \
 	{ .name = "relay_ca", .type = SL_OPT_STRING, .offset = SL_ENDPOINT_FIELD(T, member, relay_ca), \
-	  .text = SL_CONFDIR "/relay-ca.der", .restart = true, .cli = true, \
+	  .text = SL_CONFDIR "/relay-ca.der", .path = true, .restart = true, .cli = true, \
 	  .help = "PEM or DER file: a CA, or the relay's certificate itself (pinned); empty: the system's trust.", \
 	  .note = "A pinned certificate is accepted whatever its dates say, and no other one is. Use the empty " \
 		  "string when the relay has a certificate of a public authority." }, \
@@ -74,7 +75,7 @@
 	  .note = "Off: for fault finding, and for a system where it makes trouble." }, \
 	{ .name = "control_socket", .type = SL_OPT_STRING, \
 	  .offset = SL_ENDPOINT_FIELD(T, member, control_socket), \
-	  .text = SL_RUNDIR "/" who "/control.sock", .restart = true, .cli = true, \
+	  .text = SL_CONTROL_PATH(who), .restart = true, .cli = true, \
 	  .help = "Where softlanctl reaches this daemon.", .section = "Operation" }, \
 	{ .name = "control_group", .type = SL_OPT_STRING, \
 	  .offset = SL_ENDPOINT_FIELD(T, member, control_group), .text = "softlan", .restart = true, \

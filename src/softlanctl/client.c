@@ -1,22 +1,12 @@
 #include "softlanctl/client.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "common/time.h"
-
-static int64_t now_ms(void)
-{
-	return (int64_t)(sl_clock_ns(CLOCK_MONOTONIC) / SL_NS_PER_MS);
-}
+#include "softlanctl/connect.h"
 
 // `SOFTLAN1 verb argument…\n`. The grammar has no quotes: an argument is one word.
 static int make_request(int argc, char *const *argv, char *out, size_t *out_len, struct sl_error *error)
@@ -46,81 +36,6 @@ static int make_request(int argc, char *const *argv, char *out, size_t *out_len,
 	return SL_OK;
 }
 
-static int wait_for(int fd, short events, int64_t deadline_ms)
-{
-	struct pollfd poll_fd = {.fd = fd, .events = events};
-	for (;;) {
-		int64_t left = deadline_ms - now_ms();
-		if (left <= 0)
-			return SL_ERR_CLOSED;
-		int ready = poll(&poll_fd, 1, left > 60000 ? 60000 : (int)left);
-		if (ready > 0)
-			return SL_OK;
-		if (ready < 0 && errno != EINTR)
-			return SL_ERR_SYSTEM;
-	}
-}
-
-static int open_socket(const char *path, int64_t deadline_ms, int *out, struct sl_error *error)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	*out = -1;
-	if (!path[0] || strlen(path) >= sizeof(addr.sun_path))
-		return sl_fail(error, SL_ERR_INVALID, "socket path \"%.40s…\": expected 1 to %zu bytes", path,
-			       sizeof(addr.sun_path) - 1);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return sl_fail(error, SL_ERR_SYSTEM, "socket: %s", strerror(errno));
-	// With a full backlog connect() says EAGAIN and there is nothing to wait on.
-	while (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		int failed = errno;
-		if ((failed == EAGAIN || failed == EINTR) && now_ms() < deadline_ms) {
-			poll(NULL, 0, 20);
-			continue;
-		}
-		close(fd);
-		switch (failed) {
-		case ENOENT:
-		case ECONNREFUSED:
-			return sl_fail(error, SL_ERR_NOT_FOUND,
-				       "no daemon answers at %s (%s); is it running?", path,
-				       strerror(failed));
-		case EACCES:
-		case EPERM:
-			return sl_fail(error, SL_ERR_PERMISSION,
-				       "%s: %s; be root, or a member of the group softlan (then log in anew)",
-				       path, strerror(failed));
-		case EAGAIN:
-			return sl_fail(error, SL_ERR_CLOSED, "the daemon at %s is too busy to answer", path);
-		default:
-			return sl_fail(error, SL_ERR_SYSTEM, "%s: %s", path, strerror(failed));
-		}
-	}
-	*out = fd;
-	return SL_OK;
-}
-
-static int write_all(int fd, const char *data, size_t len, int64_t deadline_ms)
-{
-	while (len > 0) {
-		ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
-		if (sent >= 0) {
-			data += sent;
-			len -= (size_t)sent;
-			continue;
-		}
-		if (errno == EPIPE || errno == ECONNRESET)
-			return SL_OK; // refused early: the reason is there to be read
-		if (errno != EAGAIN && errno != EINTR)
-			return SL_ERR_SYSTEM;
-		int rc = wait_for(fd, POLLOUT, deadline_ms);
-		if (rc != SL_OK)
-			return rc;
-	}
-	return SL_OK;
-}
-
 static int parse_answer(const char *path, const char *text, size_t len, json_t **out, struct sl_error *error)
 {
 	if (len == 0)
@@ -146,30 +61,32 @@ static int parse_answer(const char *path, const char *text, size_t len, json_t *
 }
 
 // The sentence for a request that failed before there was an answer to judge.
-static int failed(int rc, const char *path, unsigned timeout_s, struct sl_error *error)
+static int failed(int rc, const struct ctl_link *link, const char *path, unsigned timeout_s,
+		  struct sl_error *error)
 {
 	if (rc == SL_ERR_CLOSED)
 		return sl_fail(error, rc, "the daemon at %s did not answer within %u s", path, timeout_s);
-	return sl_fail(error, rc, "%s: %s", path, rc == SL_ERR_NOMEM ? "out of memory" : strerror(errno));
+	return sl_fail(error, rc, "%s: %s", path,
+		       rc == SL_ERR_NOMEM || !link ? "out of memory" : ctl_link_problem(link));
 }
 
 // Connects and sends the request. SL_OK: *out is to be closed.
 static int send_request(const char *path, unsigned timeout_s, int64_t deadline_ms, int argc,
-			char *const *argv, int *out, struct sl_error *error)
+			char *const *argv, struct ctl_link **out, struct sl_error *error)
 {
 	char request[CTL_REQUEST_MAX];
 	size_t len = 0;
 	int rc = make_request(argc, argv, request, &len, error);
 	if (rc != SL_OK)
 		return rc;
-	rc = open_socket(path, deadline_ms, out, error);
+	rc = ctl_link_open(path, deadline_ms, out, error);
 	if (rc != SL_OK)
 		return rc;
-	rc = write_all(*out, request, len, deadline_ms);
+	rc = ctl_link_write(*out, request, len, deadline_ms);
 	if (rc == SL_OK)
 		return SL_OK;
-	failed(rc, path, timeout_s, error);
-	close(*out);
+	failed(rc, *out, path, timeout_s, error);
+	ctl_link_close(*out);
 	return rc;
 }
 
@@ -177,7 +94,7 @@ static int send_request(const char *path, unsigned timeout_s, int64_t deadline_m
 
 struct ctl_query {
 	const char *path;
-	int fd;
+	struct ctl_link *link;
 	char *text;
 	size_t len, capacity;
 };
@@ -188,9 +105,9 @@ static int query_start(const char *path, unsigned timeout_s, int64_t deadline_ms
 	struct ctl_query *query = calloc(1, sizeof(*query));
 	*out = NULL;
 	if (!query)
-		return failed(SL_ERR_NOMEM, path, timeout_s, error);
+		return failed(SL_ERR_NOMEM, NULL, path, timeout_s, error);
 	query->path = path;
-	int rc = send_request(path, timeout_s, deadline_ms, argc, argv, &query->fd, error);
+	int rc = send_request(path, timeout_s, deadline_ms, argc, argv, &query->link, error);
 	if (rc == SL_OK)
 		*out = query;
 	else
@@ -201,19 +118,19 @@ static int query_start(const char *path, unsigned timeout_s, int64_t deadline_ms
 int ctl_query_new(const char *path, int argc, char *const *argv, struct ctl_query **out,
 		  struct sl_error *error)
 {
-	return query_start(path, 0, now_ms(), argc, argv, out, error);
+	return query_start(path, 0, ctl_now_ms(), argc, argv, out, error);
 }
 
-int ctl_query_fd(const struct ctl_query *query)
+struct ctl_link *ctl_query_link(const struct ctl_query *query)
 {
-	return query->fd;
+	return query->link;
 }
 
 void ctl_query_free(struct ctl_query *query)
 {
 	if (!query)
 		return;
-	close(query->fd);
+	ctl_link_close(query->link);
 	free(query->text);
 	free(query);
 }
@@ -230,17 +147,14 @@ static int read_some(struct ctl_query *query)
 			query->text = larger;
 			query->capacity = capacity;
 		}
-		ssize_t got = recv(query->fd, query->text + query->len, query->capacity - query->len, 0);
-		if (got > 0) {
-			query->len += (size_t)got;
-			if (query->len > CTL_ANSWER_MAX)
-				return SL_ERR_TOO_LARGE;
-			continue;
-		}
-		if (got == 0 || errno == ECONNRESET)
-			return SL_OK;
-		if (errno != EINTR)
-			return errno == EAGAIN ? SL_ERR_AGAIN : SL_ERR_SYSTEM;
+		size_t got;
+		int rc = ctl_link_read(query->link, query->text + query->len, query->capacity - query->len,
+				       &got);
+		if (rc != SL_OK || got == 0)
+			return rc;
+		query->len += got;
+		if (query->len > CTL_ANSWER_MAX)
+			return SL_ERR_TOO_LARGE;
 	}
 }
 
@@ -252,13 +166,13 @@ int ctl_query_read(struct ctl_query *query, json_t **out, struct sl_error *error
 		return parse_answer(query->path, query->text, query->len, out, error);
 	if (rc == SL_ERR_TOO_LARGE)
 		return sl_fail(error, SL_ERR_PROTO, "the answer from %s is longer than 16 MiB", query->path);
-	return rc == SL_ERR_AGAIN ? rc : failed(rc, query->path, 0, error);
+	return rc == SL_ERR_AGAIN ? rc : failed(rc, query->link, query->path, 0, error);
 }
 
 int ctl_ask(const char *path, unsigned timeout_s, int argc, char *const *argv, json_t **out,
 	    struct sl_error *error)
 {
-	int64_t deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
+	int64_t deadline_ms = ctl_now_ms() + (int64_t)timeout_s * 1000;
 	struct ctl_query *query;
 
 	*out = NULL;
@@ -266,9 +180,9 @@ int ctl_ask(const char *path, unsigned timeout_s, int argc, char *const *argv, j
 	if (rc != SL_OK)
 		return rc;
 	while ((rc = ctl_query_read(query, out, error)) == SL_ERR_AGAIN) {
-		rc = wait_for(query->fd, POLLIN, deadline_ms);
+		rc = ctl_link_wait(query->link, deadline_ms);
 		if (rc != SL_OK) {
-			failed(rc, path, timeout_s, error);
+			failed(rc, query->link, path, timeout_s, error);
 			break;
 		}
 	}
@@ -279,7 +193,7 @@ int ctl_ask(const char *path, unsigned timeout_s, int argc, char *const *argv, j
 // ---- events
 
 struct lines {
-	int fd;
+	struct ctl_link *link;
 	char *data;
 	size_t start, len, capacity;
 	bool ended;
@@ -303,18 +217,15 @@ static int read_more(struct lines *in, int64_t deadline_ms)
 		in->capacity = capacity;
 	}
 	for (;;) {
-		ssize_t got = recv(in->fd, in->data + in->len, in->capacity - in->len, 0);
-		if (got > 0) {
-			in->len += (size_t)got;
+		size_t got;
+		int rc = ctl_link_read(in->link, in->data + in->len, in->capacity - in->len, &got);
+		if (rc == SL_OK) {
+			in->len += got;
+			in->ended = got == 0;
 			return SL_OK;
 		}
-		if (got == 0 || errno == ECONNRESET) {
-			in->ended = true;
-			return SL_OK;
-		}
-		if (errno != EAGAIN && errno != EINTR)
-			return SL_ERR_SYSTEM;
-		int rc = wait_for(in->fd, POLLIN, deadline_ms);
+		if (rc == SL_ERR_AGAIN)
+			rc = ctl_link_wait(in->link, deadline_ms);
 		if (rc != SL_OK)
 			return rc;
 	}
@@ -353,7 +264,7 @@ static int watch_events(struct lines *in, const char *path, bool (*fn)(void *arg
 			return sl_fail(error, SL_ERR_PROTO, "the events from %s broke off (%s)", path,
 				       rc == SL_ERR_TOO_LARGE ? "one is longer than 1 MiB"
 				       : rc == SL_ERR_NOMEM   ? "out of memory"
-							      : strerror(errno));
+							      : ctl_link_problem(in->link));
 		if (len == 0)
 			return SL_OK;
 		json_t *event = line[len - 1] == '\n' ? json_loadb(line, len, 0, &why) : NULL;
@@ -370,19 +281,19 @@ static int watch_events(struct lines *in, const char *path, bool (*fn)(void *arg
 int ctl_watch(const char *path, unsigned timeout_s, int argc, char *const *argv,
 	      bool (*fn)(void *arg, const json_t *event), void *arg, struct sl_error *error)
 {
-	int64_t deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
-	struct lines in = {.fd = -1};
+	int64_t deadline_ms = ctl_now_ms() + (int64_t)timeout_s * 1000;
+	struct lines in = {0};
 	const char *line;
 	size_t len;
 
-	int rc = send_request(path, timeout_s, deadline_ms, argc, argv, &in.fd, error);
+	int rc = send_request(path, timeout_s, deadline_ms, argc, argv, &in.link, error);
 	if (rc != SL_OK)
 		return rc;
 	rc = next_line(&in, deadline_ms, &line, &len);
 	if (rc == SL_ERR_TOO_LARGE) {
 		rc = sl_fail(error, SL_ERR_PROTO, "the answer from %s is not that of a softlan daemon", path);
 	} else if (rc != SL_OK) {
-		failed(rc, path, timeout_s, error);
+		failed(rc, in.link, path, timeout_s, error);
 	} else if (len == 3 && memcmp(line, "OK\n", 3) == 0) {
 		rc = watch_events(&in, path, fn, arg, error);
 	} else {
@@ -391,6 +302,6 @@ int ctl_watch(const char *path, unsigned timeout_s, int argc, char *const *argv,
 		json_decref(none);
 	}
 	free(in.data);
-	close(in.fd);
+	ctl_link_close(in.link);
 	return rc;
 }

@@ -19,9 +19,10 @@ int ctl_ask(const char *path, unsigned timeout_s, int argc, char *const *argv, j
 // The same without waiting: for who has a keyboard to look after. ctl_query_new connects and sends; its
 // errors are those of ctl_ask (SL_ERR_CLOSED: the daemon is too busy). `path` must outlive the query.
 struct ctl_query;
+struct ctl_link;
 int ctl_query_new(const char *path, int argc, char *const *argv, struct ctl_query **out,
 		  struct sl_error *error);
-int ctl_query_fd(const struct ctl_query *query); // to be waited for: readable
+struct ctl_link *ctl_query_link(const struct ctl_query *query); // connect.h; the query's
 // Reads what has come. SL_OK: *out is the document (the caller releases it). SL_ERR_AGAIN: there is more to
 // come. Else as ctl_ask.
 int ctl_query_read(struct ctl_query *query, json_t **out, struct sl_error *error);

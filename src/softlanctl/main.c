@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "common/console.h"
+#include "common/paths.h"
 #include "softlanctl/client.h"
 #include "softlanctl/options.h"
 #include "softlanctl/prometheus.h"
@@ -144,8 +145,9 @@ static int ask(struct question *question, json_t **out, struct sl_error *error)
 		*error = last;
 	else
 		sl_fail(error, SL_ERR_NOT_FOUND,
-			"no softlan daemon runs here (no control socket answers below " SL_RUNDIR
-			"); start one, or name its socket with -s");
+			"no softlan daemon runs here (no control socket answers %s); start one, or name its "
+			"socket with -s",
+			SL_CONTROL_PLACES);
 	return last_rc;
 }
 
@@ -213,19 +215,14 @@ static int show_top(struct question *question)
 {
 	const struct ctl_options *options = question->options;
 	struct sl_error error = {.text = ""};
-	const char *term = getenv("TERM");
+	const char *why_not = ctl_top_impossible();
 	json_t *status = NULL;
 
 	if (options->json)
 		return usage_error("top is for people; for programs there are peers --json and stats --json",
 				   NULL);
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return usage_error("top needs a terminal; peers and stats print the same numbers once", NULL);
-	if (!term || !term[0] || strcmp(term, "dumb") == 0)
-		return usage_error(
-			"top needs a terminal with a cursor to move (TERM is not set, or \"dumb\"); "
-			"peers and stats print the same numbers once",
-			NULL);
+	if (why_not)
+		return usage_error(why_not, NULL);
 	int rc = ask_other(question, "status", &status);
 	json_decref(status);
 	if (rc != SL_OK)
@@ -291,7 +288,7 @@ static int run(const struct ctl_options *options, int argc, char **argv)
 	}
 }
 
-int main(int argc, char **argv)
+static int read_and_run(int argc, char **argv)
 {
 	struct ctl_options options;
 	int first;
@@ -306,4 +303,15 @@ int main(int argc, char **argv)
 		return CTL_EXIT_OK;
 	}
 	return run(&options, argc - first, argv + first);
+}
+
+int main(int argc, char **argv)
+{
+	if (!sl_console_start(&argc, &argv)) {
+		fputs("softlanctl: out of memory\n", stderr);
+		return CTL_EXIT_REFUSED;
+	}
+	int code = read_and_run(argc, argv);
+	sl_console_end();
+	return code;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/paths.h"
 #include "softlanctl/text.h"
 
 #define OPTIONS_MAX 16
@@ -36,7 +37,7 @@ void ctl_options_help(FILE *out)
 
 char *ctl_socket_path(const char *daemon, char out[static CTL_SOCKET_TEXT])
 {
-	snprintf(out, CTL_SOCKET_TEXT, SL_RUNDIR "/%s/control.sock", daemon);
+	snprintf(out, CTL_SOCKET_TEXT, SL_CONTROL_PATH("%s"), daemon);
 	return out;
 }
 

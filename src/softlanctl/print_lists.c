@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/text.h"
 #include "softlanctl/members.h"
 #include "softlanctl/text.h"
 
@@ -39,29 +40,17 @@ static void cell_drops(struct ctl_table *table, const json_t *peer, const char *
 	json_t *drops = json_object_get(peer, name), *value;
 	const char *reason;
 	bool isolated = json_is_true(json_object_get(peer, "isolated")), any = isolated;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *stream = open_memstream(&text, &len);
-	if (stream) {
-		const char *comma = "";
-		if (isolated) {
-			fputs("isolated", stream);
-			comma = ",";
-		}
-		json_object_foreach(drops, reason, value)
-		{
-			if (!json_is_integer(value) || json_integer_value(value) <= 0)
-				continue;
-			fprintf(stream, "%s%s:%" JSON_INTEGER_FORMAT, comma, reason,
-				json_integer_value(value));
-			comma = ",";
-			any = true;
-		}
-		if (fclose(stream) != 0) {
-			free(text);
-			text = NULL;
-		}
+	struct sl_text all = {0};
+	if (isolated)
+		sl_text_add(&all, "isolated");
+	json_object_foreach(drops, reason, value)
+	{
+		if (!json_is_integer(value) || json_integer_value(value) <= 0)
+			continue;
+		sl_text_add(&all, "%s%s:%lld", any ? "," : "", reason, (long long)json_integer_value(value));
+		any = true;
 	}
+	char *text = sl_text_take(&all);
 	ctl_table_styled(table, text, isolated ? CTL_BAD : any ? CTL_WARN : CTL_PLAIN);
 	free(text);
 }

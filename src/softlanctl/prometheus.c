@@ -70,6 +70,8 @@ static const struct metric metrics[] = {
 	{"port", "rx_super", "port_rx_super_total", COUNTER, NULL, "Super-frames read."},
 	{"port", "rx_segments", "port_rx_segments_total", COUNTER, NULL, "Frames that were cut out of them."},
 	{"port", "rx_csum", "port_rx_csum_total", COUNTER, NULL, "Checksums that were finished here."},
+	{"port", "rx_oversize", "port_rx_oversize_total", COUNTER, NULL,
+	 "Frames longer than Ethernet's that the TAP driver on Windows brought, dropped."},
 	{"port", "rx_kernel_drops", "port_rx_kernel_drops_total", COUNTER, NULL,
 	 "Frames that the kernel dropped before they were read."},
 	{"port", "tx_super", "port_tx_super_total", COUNTER, NULL, "Super-frames written."},

@@ -43,7 +43,7 @@ void ctl_put_scalar(FILE *out, const json_t *value)
 		ctl_put_text(out, json_string_value(value));
 		break;
 	case JSON_INTEGER:
-		fprintf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		fprintf(out, "%lld", (long long)json_integer_value(value));
 		break;
 	case JSON_REAL:
 		fprintf(out, "%g", json_real_value(value));

@@ -1,16 +1,14 @@
 #include "softlanctl/style.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "common/console.h"
 #include "softlanctl/text.h"
 
 bool ctl_colour_wanted(FILE *out)
 {
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-	return isatty(fileno(out)) && !(no_color && no_color[0]) && term && term[0] &&
-	       strcmp(term, "dumb") != 0;
+	const char *no_color = getenv("NO_COLOR");
+	return sl_console_obeys(out) && !(no_color && no_color[0]);
 }
 
 const char *ctl_style_on(enum ctl_style style, bool colour)

@@ -13,7 +13,7 @@ enum ctl_style {
 };
 
 // Is `out` a terminal that shows colour, and is it wanted? Not with NO_COLOR set (and not
-// empty), nor with TERM unset or "dumb".
+// empty), nor with TERM unset or "dumb" (Windows: in a console that obeys no control sequences).
 bool ctl_colour_wanted(FILE *out);
 // The bytes before and after a text in this style; "" without colour.
 const char *ctl_style_on(enum ctl_style style, bool colour);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "common/utf8.h"
 
 // The number of the UTF-8 character of `len` bytes.
@@ -23,33 +24,41 @@ static bool hostile(uint32_t code)
 	       code == 0x200f || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
+#define PIECE (4 * sizeof("\\xNN")) // a character, each byte of it escaped
+
+// The first character of the text as it may be shown. Returns how many bytes of the text it is.
+static size_t show(const char *text, char out[static PIECE])
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t len = sl_utf8_length(text);
+	bool escape = len == 0 || hostile(character(p, len));
+
+	len = len ? len : 1;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	for (size_t i = 0; escape && i < len; i++)
+		snprintf(out + 4 * i, PIECE - 4 * i, "\\x%02x", p[i]);
+	return len;
+}
+
 void ctl_put_text(FILE *out, const char *text)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p;) {
-		size_t len = sl_utf8_length((const char *)p);
-		bool escape = len == 0 || hostile(character(p, len));
-		for (len = len ? len : 1; len > 0; len--, p++) {
-			if (escape)
-				fprintf(out, "\\x%02x", *p);
-			else
-				fputc(*p, out);
-		}
+	char piece[PIECE];
+	while (*text) {
+		text += show(text, piece);
+		fputs(piece, out);
 	}
 }
 
 char *ctl_escape(const char *text)
 {
-	char *escaped = NULL;
-	size_t len;
-	FILE *out = open_memstream(&escaped, &len);
-	if (!out)
-		return NULL;
-	ctl_put_text(out, text);
-	if (fclose(out) != 0) {
-		free(escaped);
-		return NULL;
+	struct sl_text escaped = {0};
+	char piece[PIECE];
+	while (*text) {
+		text += show(text, piece);
+		sl_text_put(&escaped, piece, strlen(piece));
 	}
-	return escaped;
+	return sl_text_take(&escaped);
 }
 
 size_t ctl_width(const char *text)

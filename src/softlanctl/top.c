@@ -11,8 +11,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/console.h"
 #include "common/time.h"
 #include "softlanctl/client.h"
+#include "softlanctl/connect.h"
 #include "softlanctl/screen.h"
 #include "softlanctl/top_view.h"
 
@@ -229,7 +231,7 @@ static void run(struct top *top)
 			{.fd = ctl_screen_fd(top->screen),
 			 .events = (short)(POLLIN | (ctl_screen_busy(top->screen) ? POLLOUT : 0))},
 			{.fd = top->signals, .events = POLLIN},
-			{.fd = top->query ? ctl_query_fd(top->query) : -1, .events = POLLIN},
+			{.fd = top->query ? ctl_link_fd(ctl_query_link(top->query)) : -1, .events = POLLIN},
 		};
 		int ready = poll(fds, 3, timeout_ms(top));
 		if (ready < 0 && errno != EINTR)
@@ -245,6 +247,16 @@ static void run(struct top *top)
 		if (!top->ended && ctl_screen_write(top->screen) != SL_OK)
 			fail(top);
 	}
+}
+
+const char *ctl_top_impossible(void)
+{
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return "top needs a terminal; peers and stats print the same numbers once";
+	if (!sl_console_obeys(stdout))
+		return "top needs a terminal with a cursor to move (TERM is not set, or \"dumb\"); "
+		       "peers and stats print the same numbers once";
+	return NULL;
 }
 
 int ctl_top(const char *path, unsigned timeout_s, bool colour, struct sl_error *error)

@@ -61,11 +61,11 @@ static void net_open(struct net *net, struct ns *ns)
 
 static void net_start(struct net *net)
 {
+	struct route_guard_config guard = {.tap = TAP, .tap_ifindex = net->config.ifindex};
 	struct sl_error error = {0};
 
 	assert_int_equal(tap_net_new(net->ns->loop, &net->config, on_changed, net, &net->net, &error), SL_OK);
-	assert_int_equal(route_guard_new(net->ns->loop, TAP, net->config.ifindex, &net->guard, &error),
-			 SL_OK);
+	assert_int_equal(route_guard_new(net->ns->loop, &guard, &net->guard, &error), SL_OK);
 }
 
 static void net_close(struct net *net)

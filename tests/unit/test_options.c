@@ -62,13 +62,13 @@ static void names_load(struct config_setting_t *setting, void *field, const char
 	}
 }
 
-static void names_dump(FILE *out, const void *field)
+static void names_dump(struct sl_text *out, const void *field)
 {
 	const struct names *names = field;
-	fputs("(", out);
+	sl_text_add(out, "(");
 	for (size_t i = 0; i < names->count; i++)
-		fprintf(out, "%s\"%s\"", i ? ", " : "", names->items[i]);
-	fputs(")", out);
+		sl_text_add(out, "%s\"%s\"", i ? ", " : "", names->items[i]);
+	sl_text_add(out, ")");
 }
 
 static const char *const congestions[] = {"bbr", "cubic", NULL};

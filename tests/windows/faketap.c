@@ -1,12 +1,10 @@
-/*
- * A fake TAP-Windows6 driver for wine: a kernel driver with the real one's device names, codes, refusals and
- * order of things, and a back door in the place of Windows' IP stack. Clients open it by the same code path
- * as the real one.
- *
- * Where it can't be as the real one: wine opens a device whatever the driver says to IRP_MJ_CREATE. The real
- * driver refuses a second opener with STATUS_UNSUCCESSFUL, which CreateFile reports as ERROR_GEN_FAILURE
- * (31). Here CreateFile succeeds, and everything that is done with the handle fails with that status.
- */
+// A fake TAP-Windows6 driver for wine: a kernel driver with the real one's device names, codes, refusals and
+// order of things, and a back door in the place of Windows' IP stack. Clients open it by the same code path
+// as the real one.
+//
+// Where it can't be as the real one: wine opens a device whatever the driver says to IRP_MJ_CREATE. The real
+// driver refuses a second opener with STATUS_UNSUCCESSFUL, which CreateFile reports as ERROR_GEN_FAILURE
+// (31). Here CreateFile succeeds, and everything that is done with the handle fails with that status.
 #include "faketap_priv.h"
 
 static struct ft_device *here(DEVICE_OBJECT *device)
@@ -14,7 +12,7 @@ static struct ft_device *here(DEVICE_OBJECT *device)
 	return device->DeviceExtension;
 }
 
-/* As if disabled since, or refused: a file without adapter. */
+// As if disabled since, or refused: a file without adapter.
 static struct ft_adapter *adapter_of(IRP *irp)
 {
 	return IoGetCurrentIrpStackLocation(irp)->FileObject->FsContext;
@@ -59,7 +57,7 @@ static struct ft_adapter *find(struct ft_driver *driver, const WCHAR *guid)
 	return NULL;
 }
 
-/* ---- adapters, as the back door makes and changes them */
+// ---- adapters, as the back door makes and changes them
 
 static NTSTATUS link_device(struct ft_adapter *adapter, BOOLEAN make)
 {
@@ -111,7 +109,7 @@ static void set_media(struct ft_adapter *adapter, BOOLEAN media)
 	ft_to_back(adapter, FT_MEDIA | media, NULL, 0);
 }
 
-/* What the real driver does when the client's file is closed, or the device goes away. */
+// What the real driver does when the client's file is closed, or the device goes away.
 static void reset(struct ft_adapter *adapter)
 {
 	set_media(adapter, FALSE);
@@ -158,7 +156,7 @@ static NTSTATUS change(struct ft_driver *driver, const struct ft_set *set)
 	return plug(adapter, plugged);
 }
 
-/* ---- what the client asks for */
+// ---- what the client asks for
 
 static NTSTATUS tap_control(struct ft_adapter *adapter, IRP *irp)
 {
@@ -184,7 +182,7 @@ static NTSTATUS tap_control(struct ft_adapter *adapter, IRP *irp)
 			return ft_done(irp, note(adapter, code, 0, STATUS_INVALID_PARAMETER), 0);
 		value = buffer[0];
 		note(adapter, code, value, STATUS_SUCCESS);
-		/* Reads that wait already go on waiting. */
+		// Reads that wait already go on waiting.
 		set_media(adapter, (UCHAR)value == TRUE);
 		return ft_done(irp, STATUS_SUCCESS, 1);
 	default:
@@ -206,8 +204,8 @@ static NTSTATUS tap_write(struct ft_adapter *adapter, IRP *irp)
 		return ft_done(irp, STATUS_INVALID_PARAMETER, 0);
 	if (length < 14)
 		return ft_done(irp, STATUS_BUFFER_TOO_SMALL, 0);
-	/* Header, VLAN tag and MTU: Windows' IP stack would throw away what is longer; here the client hears
-	 * of it. */
+	// Header, VLAN tag and MTU: Windows' IP stack would throw away what is longer; here the client hears
+	// of it.
 	if (length > 14 + 4 + adapter->mtu)
 		return ft_done(irp, STATUS_INVALID_PARAMETER, 0);
 	if (!(bytes = MmGetSystemAddressForMdlSafe(irp->MdlAddress, NormalPagePriority)))
@@ -223,7 +221,7 @@ static NTSTATUS tap_write(struct ft_adapter *adapter, IRP *irp)
 	return ft_done(irp, STATUS_SUCCESS, length);
 }
 
-/* ---- what the tests ask for */
+// ---- what the tests ask for
 
 static void state_of(const struct ft_adapter *adapter, struct ft_state *state)
 {
@@ -257,7 +255,7 @@ static NTSTATUS back_control(struct ft_driver *driver, IRP *irp)
 	ULONG in = at->Parameters.DeviceIoControl.InputBufferLength;
 	ULONG room = at->Parameters.DeviceIoControl.OutputBufferLength;
 	ULONG code = at->Parameters.DeviceIoControl.IoControlCode;
-	WCHAR *guid = irp->AssociatedIrp.SystemBuffer; /* all begin with it */
+	WCHAR *guid = irp->AssociatedIrp.SystemBuffer; // all begin with it
 	struct ft_adapter *adapter;
 	ULONG after;
 
@@ -290,7 +288,7 @@ static NTSTATUS back_control(struct ft_driver *driver, IRP *irp)
 	}
 }
 
-/* ---- requests of both devices */
+// ---- requests of both devices
 
 static NTSTATUS WINAPI on_create(DEVICE_OBJECT *device, IRP *irp)
 {
@@ -337,7 +335,7 @@ static NTSTATUS WINAPI on_close(DEVICE_OBJECT *device, IRP *irp)
 	return ft_done(irp, STATUS_SUCCESS, 0);
 }
 
-/* The status for a client's file that has no adapter: it was refused, or the device went away under it. */
+// The status for a client's file that has no adapter: it was refused, or the device went away under it.
 static NTSTATUS refusal(DEVICE_OBJECT *device)
 {
 	struct ft_adapter *adapter = here(device)->adapter;
@@ -418,7 +416,7 @@ NTSTATUS WINAPI DriverEntry(DRIVER_OBJECT *object, UNICODE_STRING *path)
 	if (!driver)
 		return STATUS_INSUFFICIENT_RESOURCES;
 	driver->object = object;
-	/* The header's macro of this name reads memory that wine does not map. */
+	// The header's macro of this name reads memory that wine does not map.
 	RtlInitUnicodeString(&name, L"KeQuerySystemTime");
 	driver->clock = (ft_clock *)MmGetSystemRoutineAddress(&name);
 	if (!driver->clock) {

@@ -1,6 +1,6 @@
 #include "faketap_priv.h"
 
-/* Bytes of the record that a write of the back door has come to. */
+// Bytes of the record that a write of the back door has come to.
 #define PROGRESS(irp) ((irp)->Tail.Overlay.DriverContext[1])
 
 NTSTATUS ft_done(IRP *irp, NTSTATUS status, ULONG_PTR information)
@@ -64,7 +64,7 @@ static void WINAPI cancel(DEVICE_OBJECT *device, IRP *irp)
 	ft_done(irp, STATUS_CANCELLED, 0);
 }
 
-/* The lock is held. False: it is being cancelled, and its routine will complete it. */
+// The lock is held. False: it is being cancelled, and its routine will complete it.
 static BOOLEAN take(struct ft_requests *requests, IRP *irp)
 {
 	RemoveEntryList(&irp->Tail.Overlay.ListEntry);
@@ -103,7 +103,7 @@ static UCHAR *buffer_of(IRP *irp)
 	return MmGetSystemAddressForMdlSafe(irp->MdlAddress, NormalPagePriority);
 }
 
-/* The first waiting write of the back door, as far as there is room. True: something moved. */
+// The first waiting write of the back door, as far as there is room. True: something moved.
 static BOOLEAN feed(struct ft_adapter *adapter, LIST_ENTRY *finished)
 {
 	IRP *irp;
@@ -140,7 +140,7 @@ static BOOLEAN feed(struct ft_adapter *adapter, LIST_ENTRY *finished)
 	return TRUE;
 }
 
-/* One frame to each read. One that is too long is lost, as with the real driver. */
+// One frame to each read. One that is too long is lost, as with the real driver.
 static BOOLEAN serve_client(struct ft_adapter *adapter, LIST_ENTRY *finished)
 {
 	BOOLEAN moved = FALSE;
@@ -163,7 +163,7 @@ static BOOLEAN serve_client(struct ft_adapter *adapter, LIST_ENTRY *finished)
 	return moved;
 }
 
-/* As many records to each read as it has room for. */
+// As many records to each read as it has room for.
 static void serve_back(struct ft_adapter *adapter, LIST_ENTRY *finished)
 {
 	IRP *irp;

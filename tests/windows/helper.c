@@ -93,7 +93,7 @@ DWORD control(HANDLE handle, DWORD code, const void *in, DWORD in_length, void *
 	DWORD count = 0, error;
 	HANDLE event = over.hEvent;
 
-	/* The low bit keeps it out of the completion port that the handle may belong to. */
+	// The low bit keeps it out of the completion port that the handle may belong to.
 	over.hEvent = (HANDLE)((ULONG_PTR)event | 1);
 	error = outcome(handle, DeviceIoControl(handle, code, (void *)in, in_length, out, room, NULL, &over),
 			&over, &count);
@@ -143,7 +143,7 @@ static void run_line(struct helper *helper, const char *line)
 
 	if (!MultiByteToWideChar(CP_UTF8, 0, line, -1, wide, ARRAYSIZE(wide) - 1))
 		wide[0] = 0;
-	/* Zeros up to the end of the line, so that its last word may be taken for a list of one. */
+	// Zeros up to the end of the line, so that its last word may be taken for a list of one.
 	for (WCHAR *end = wide + wcscspn(wide, L"\r\n"); *end; end++)
 		*end = 0;
 	while (next && argc < (int)ARRAYSIZE(argv)) {

@@ -1,5 +1,5 @@
-/* Frames between an adapter's back door and tun_bridge.py: batches of records, each one UDP datagram on
- * loopback. */
+// Frames between an adapter's back door and tun_bridge.py: batches of records, each one UDP datagram on
+// loopback.
 #include "helper.h"
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 
 struct bridge {
 	HANDLE back;
-	SOCKET socket; /* connected */
+	SOCKET socket; // connected
 };
 
 static DWORD WINAPI up(void *arg)
@@ -42,7 +42,7 @@ static DWORD WINAPI down(void *arg)
 	while (batch) {
 		int count = recv(bridge->socket, batch, FT_BATCH, 0);
 
-		/* Until the adapter is gone; that nobody listens at the other end is no reason to go. */
+		// Until the adapter is gone; that nobody listens at the other end is no reason to go.
 		if (count > 0 &&
 		    write_all(bridge->back, batch, (DWORD)count, event) == ERROR_OPERATION_ABORTED)
 			break;
@@ -54,7 +54,7 @@ static DWORD WINAPI down(void *arg)
 	return 0;
 }
 
-/* bridge GUID PORT */
+// bridge GUID PORT
 DWORD bridge_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct sockaddr_in there = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -80,7 +80,7 @@ DWORD bridge_verb(struct helper *helper, int argc, WCHAR **argv)
 		return GetLastError();
 	if ((error = control(bridge->back, FT_SELECT, guid, sizeof(guid), NULL, 0, NULL)))
 		return error;
-	/* They live as long as this process does, and the bridge with them. */
+	// They live as long as this process does, and the bridge with them.
 	CreateThread(NULL, 0, up, bridge, 0, NULL);
 	CreateThread(NULL, 0, down, bridge, 0, NULL);
 	return 0;

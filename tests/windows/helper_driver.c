@@ -1,4 +1,4 @@
-/* The driver's back door: adapters, their state and log. */
+// The driver's back door: adapters, their state and log.
 #include "helper.h"
 #include <stdlib.h>
 
@@ -49,7 +49,7 @@ static bool parse_setting(struct ft_set *set, WCHAR *word)
 	return false;
 }
 
-/* set GUID [mac=HEX] [version=9.27] [mtu=N] [busy=0|1] [plugged=0|1] */
+// set GUID [mac=HEX] [version=9.27] [mtu=N] [busy=0|1] [plugged=0|1]
 static DWORD set_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct ft_set set = {0};
@@ -62,7 +62,7 @@ static DWORD set_verb(struct helper *helper, int argc, WCHAR **argv)
 	return error ? error : control(helper->back, FT_SET, &set, sizeof(set), NULL, 0, NULL);
 }
 
-/* state GUID */
+// state GUID
 static DWORD state_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct answer *to = &helper->answer;
@@ -90,7 +90,7 @@ static DWORD state_verb(struct helper *helper, int argc, WCHAR **argv)
 	return 0;
 }
 
-/* log GUID AFTER */
+// log GUID AFTER
 static DWORD log_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct answer *to = &helper->answer;

@@ -1,5 +1,4 @@
-/* A client's handle of a TAP adapter, for the tests of the driver: what it answers, and to join two adapters.
- */
+// A client's handle of a TAP adapter, for the tests of the driver: what it answers, and to join two adapters.
 #include "helper.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,7 @@ static struct probe *slot(struct helper *helper, const WCHAR *word)
 	return &helper->probes[wcstoul(word, NULL, 10) % HELPER_SLOTS];
 }
 
-/* tap-open SLOT GUID */
+// tap-open SLOT GUID
 static DWORD open_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct probe *probe = slot(helper, argv[1]);
@@ -28,7 +27,7 @@ static DWORD open_verb(struct helper *helper, int argc, WCHAR **argv)
 	return probe->port ? 0 : GetLastError();
 }
 
-/* tap-close SLOT */
+// tap-close SLOT
 static DWORD close_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct probe *probe = slot(helper, argv[1]);
@@ -40,7 +39,7 @@ static DWORD close_verb(struct helper *helper, int argc, WCHAR **argv)
 	return 0;
 }
 
-/* tap-control SLOT FUNCTION IN-HEX|- ROOM */
+// tap-control SLOT FUNCTION IN-HEX|- ROOM
 static DWORD control_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	BYTE in[64], out[256];
@@ -64,7 +63,7 @@ static DWORD start_read(struct probe *probe, struct probe_read *read)
 	return GetLastError();
 }
 
-/* tap-read SLOT ROOM: starts one read */
+// tap-read SLOT ROOM: starts one read
 static DWORD read_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct probe *probe = slot(helper, argv[1]);
@@ -80,7 +79,7 @@ static DWORD read_verb(struct helper *helper, int argc, WCHAR **argv)
 	return error;
 }
 
-/* tap-take SLOT TIMEOUT_MS: the next read that is over; WAIT_TIMEOUT (258) when there is none */
+// tap-take SLOT TIMEOUT_MS: the next read that is over; WAIT_TIMEOUT (258) when there is none
 static DWORD take_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	OVERLAPPED *over = NULL;
@@ -97,7 +96,7 @@ static DWORD take_verb(struct helper *helper, int argc, WCHAR **argv)
 	return error;
 }
 
-/* tap-write SLOT HEX */
+// tap-write SLOT HEX
 static DWORD write_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	BYTE frame[4096];
@@ -110,7 +109,7 @@ static DWORD write_verb(struct helper *helper, int argc, WCHAR **argv)
 	return error;
 }
 
-/* tap-cancel SLOT: all its reads */
+// tap-cancel SLOT: all its reads
 static DWORD cancel_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	(void)argc;
@@ -121,8 +120,7 @@ struct joint {
 	struct probe *from, *to;
 };
 
-/* As a client does it: many reads in flight, each started anew once its frame is written to the other side.
- */
+// As a client does it: many reads in flight, each started anew once its frame is written to the other side.
 static DWORD WINAPI carry(void *arg)
 {
 	struct joint *joint = arg;
@@ -143,13 +141,13 @@ static DWORD WINAPI carry(void *arg)
 		if (start_read(joint->from, read))
 			break;
 	}
-	/* The memory of reads that are still on their way stays; this process ends soon. */
+	// The memory of reads that are still on their way stays; this process ends soon.
 	CloseHandle(event);
 	free(joint);
 	return 0;
 }
 
-/* tap-join SLOT SLOT: frames go from each to the other, until one is closed */
+// tap-join SLOT SLOT: frames go from each to the other, until one is closed
 static DWORD join_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	(void)argc;

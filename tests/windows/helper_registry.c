@@ -1,7 +1,7 @@
 #include "helper.h"
 #include <stdlib.h>
 
-/* HKLM\... or HKCU\...; NULL when it is neither. */
+// HKLM\... or HKCU\...; NULL when it is neither.
 static const WCHAR *split(const WCHAR *path, HKEY *root)
 {
 	*root = !wcsncmp(path, L"HKLM\\", 5) ? HKEY_LOCAL_MACHINE : HKEY_CURRENT_USER;
@@ -16,7 +16,7 @@ static DWORD open_key(const WCHAR *path, HKEY *key)
 	return below ? RegOpenKeyExW(root, below, 0, KEY_READ | KEY_WRITE, key) : ERROR_INVALID_PARAMETER;
 }
 
-/* reg-set KEY NAME sz|expand|multi|dword VALUE: `multi` is a list of one text */
+// reg-set KEY NAME sz|expand|multi|dword VALUE: `multi` is a list of one text
 static DWORD set_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	DWORD error, number = wcstoul(argv[4], NULL, 0), size = (DWORD)(wcslen(argv[4]) + 1) * sizeof(WCHAR);
@@ -33,7 +33,7 @@ static DWORD set_verb(struct helper *helper, int argc, WCHAR **argv)
 	if (!wcscmp(argv[3], L"dword"))
 		error = RegSetValueExW(key, argv[2], 0, REG_DWORD, (BYTE *)&number, sizeof(number));
 	else if (!wcscmp(argv[3], L"multi"))
-		/* Behind the last word of a line there is room for another zero: see helper.c. */
+		// Behind the last word of a line there is room for another zero: see helper.c.
 		error = RegSetValueExW(key, argv[2], 0, REG_MULTI_SZ, (BYTE *)argv[4], size + sizeof(WCHAR));
 	else
 		error = RegSetValueExW(key, argv[2], 0, wcscmp(argv[3], L"expand") ? REG_SZ : REG_EXPAND_SZ,
@@ -42,7 +42,7 @@ static DWORD set_verb(struct helper *helper, int argc, WCHAR **argv)
 	return error;
 }
 
-/* One value as text, a number, or hexadecimal bytes. */
+// One value as text, a number, or hexadecimal bytes.
 static void put_value(struct answer *to, DWORD type, const BYTE *bytes, DWORD size)
 {
 	DWORD number;
@@ -57,7 +57,7 @@ static void put_value(struct answer *to, DWORD type, const BYTE *bytes, DWORD si
 	}
 }
 
-/* reg-get KEY NAME */
+// reg-get KEY NAME
 static DWORD get_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	BYTE bytes[4096] = {0};
@@ -74,7 +74,7 @@ static DWORD get_verb(struct helper *helper, int argc, WCHAR **argv)
 	return error;
 }
 
-/* reg-list KEY: names of its keys, and its values */
+// reg-list KEY: names of its keys, and its values
 static DWORD list_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct answer *to = &helper->answer;
@@ -108,7 +108,7 @@ static DWORD list_verb(struct helper *helper, int argc, WCHAR **argv)
 	return 0;
 }
 
-/* reg-delete KEY [NAME]: the value, or the key with all below it */
+// reg-delete KEY [NAME]: the value, or the key with all below it
 static DWORD delete_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	HKEY root, key;

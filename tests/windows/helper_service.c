@@ -1,4 +1,4 @@
-/* Services, and drivers as services of a kind. */
+// Services, and drivers as services of a kind.
 #include "helper.h"
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@ static DWORD close_service(SC_HANDLE manager, SC_HANDLE service, DWORD error)
 	return error;
 }
 
-/* driver-load NAME PATH: makes and starts a kernel driver */
+// driver-load NAME PATH: makes and starts a kernel driver
 static DWORD load_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	SC_HANDLE manager, service;
@@ -39,7 +39,7 @@ static DWORD load_verb(struct helper *helper, int argc, WCHAR **argv)
 	return close_service(manager, service, error);
 }
 
-/* service-control NAME CODE: SERVICE_CONTROL_STOP is 1 */
+// service-control NAME CODE: SERVICE_CONTROL_STOP is 1
 static DWORD control_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	SC_HANDLE manager, service;
@@ -53,7 +53,7 @@ static DWORD control_verb(struct helper *helper, int argc, WCHAR **argv)
 	return close_service(manager, service, error);
 }
 
-/* service-start NAME [ARGUMENT...] */
+// service-start NAME [ARGUMENT...]
 static DWORD start_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	SC_HANDLE manager, service;
@@ -65,7 +65,7 @@ static DWORD start_verb(struct helper *helper, int argc, WCHAR **argv)
 	return close_service(manager, service, error);
 }
 
-/* service-delete NAME */
+// service-delete NAME
 static DWORD delete_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	SC_HANDLE manager, service;
@@ -78,7 +78,7 @@ static DWORD delete_verb(struct helper *helper, int argc, WCHAR **argv)
 	return close_service(manager, service, error);
 }
 
-/* service-query NAME: SERVICE_STOPPED is 1, SERVICE_RUNNING 4 */
+// service-query NAME: SERVICE_STOPPED is 1, SERVICE_RUNNING 4
 static DWORD query_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct answer *to = &helper->answer;

@@ -82,7 +82,7 @@ def compiled(name, flags, sources, libraries):
     """Builds a test program when it is older than its sources (paths below this folder); returns its path."""
     folder = os.path.join(daemons.build_directory(), "tests", "windows")
     target = os.path.join(folder, name)
-    with locked(os.path.join(folder, "lock")):
+    with locked(os.path.join(folder, "built.lock")):
         inputs = [os.path.join(HERE, one) for one in sources] + glob.glob(os.path.join(HERE, "*.h")) + [__file__]
         if not os.path.exists(target) or os.path.getmtime(target) < max(map(os.path.getmtime, inputs)):
             ns.run([CC, "-O2", "-Wall", "-Wextra", "-Werror", *flags, "-o", target + ".new", *inputs[:len(sources)],
@@ -206,11 +206,16 @@ class Prefix:
                 raise TimeoutError(f"no wineserver for {self.path}")
             time.sleep(0.005)
 
-    def close(self):
-        """Ends all programs of the prefix, as switching the machine off would."""
+    def end_helper(self):
+        """Ends helper.exe, with the bridges and the files that it has open. The next verb starts another one."""
         if self.helper:
+            self.helper.stdin.close()
             self.party.end(self.helper)
             self.helper = None
+
+    def close(self):
+        """Ends all programs of the prefix, as switching the machine off would."""
+        self.end_helper()
         self.party.end(self.server)
 
     # --- programs ---
