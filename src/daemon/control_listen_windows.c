@@ -9,6 +9,7 @@
 
 #include "common/wide.h"
 #include "daemon/control.h"
+#include "daemon/user.h"
 
 #define SCOPE "control"
 #define INSTANCES (SL_CONTROL_READERS_MAX + 8) // the one that waits, and those that are told to try again
@@ -43,12 +44,23 @@ static wchar_t *group_sid(const char *group)
 	return text;
 }
 
+// Our own user's, as group_sid gives it.
+static wchar_t *own_sid(void)
+{
+	TOKEN_USER *user = user_of_process();
+	wchar_t *text = NULL;
+	if (user && !ConvertSidToStringSidW(user->User.Sid, &text))
+		text = NULL;
+	LocalFree(user);
+	return text;
+}
+
 // Full access for SYSTEM, administrators and our own user. The group may read and write, but not make another
 // instance of the pipe (FILE_APPEND_DATA), which would be to answer in our place.
 static bool make_security(struct control_listen *listener, const char *group)
 {
 	struct sl_log *log = sl_loop_env(listener->loop)->log;
-	wchar_t *own = control_stream_own_sid(), *of_group = group && group[0] ? group_sid(group) : NULL;
+	wchar_t *own = own_sid(), *of_group = group && group[0] ? group_sid(group) : NULL;
 	wchar_t text[1024];
 	ULONG size;
 

@@ -9,5 +9,3 @@
 
 // Takes the device over, a pipe that somebody has connected to, also when it fails. NULL: out of memory.
 struct control_stream *control_stream_pipe(struct sl_device *device);
-// This process' own user, as S-1-…; NULL: it can't be told. LocalFree() it.
-wchar_t *control_stream_own_sid(void);

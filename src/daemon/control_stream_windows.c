@@ -3,9 +3,10 @@
 // loop.
 #include "daemon/control_stream_pipe.h"
 
-#include <sddl.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "daemon/user.h"
 
 const char control_stream_changers[] = "administrators (run it as administrator) and the daemon's own user";
 
@@ -150,41 +151,6 @@ bool control_stream_hung_up(const struct control_stream *stream)
 
 // ---- who it is
 
-// The user of a token; LocalFree() it.
-static TOKEN_USER *user_of(HANDLE token)
-{
-	DWORD size = 0;
-	TOKEN_USER *user = NULL;
-	if (!GetTokenInformation(token, TokenUser, NULL, 0, &size) && size > 0)
-		user = LocalAlloc(LPTR, size);
-	if (user && !GetTokenInformation(token, TokenUser, user, size, &size)) {
-		LocalFree(user);
-		user = NULL;
-	}
-	return user;
-}
-
-static TOKEN_USER *own_user(void)
-{
-	HANDLE token;
-	TOKEN_USER *user = NULL;
-	if (OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token)) {
-		user = user_of(token);
-		CloseHandle(token);
-	}
-	return user;
-}
-
-wchar_t *control_stream_own_sid(void)
-{
-	TOKEN_USER *user = own_user();
-	wchar_t *text = NULL;
-	if (user && !ConvertSidToStringSidW(user->User.Sid, &text))
-		text = NULL;
-	LocalFree(user);
-	return text;
-}
-
 // SYSTEM is among the administrators, too. One whom UAC has not asked yet is not.
 static bool is_administrator(HANDLE token)
 {
@@ -197,7 +163,7 @@ static bool is_administrator(HANDLE token)
 
 static bool is_own_user(HANDLE token)
 {
-	TOKEN_USER *own = own_user(), *peer = user_of(token);
+	TOKEN_USER *own = user_of_process(), *peer = user_of_token(token);
 	bool same = own && peer && EqualSid(own->User.Sid, peer->User.Sid);
 	LocalFree(own);
 	LocalFree(peer);

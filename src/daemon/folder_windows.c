@@ -9,6 +9,7 @@
 
 #include "common/wide.h"
 #include "daemon/path.h"
+#include "daemon/user.h"
 
 // Full access for SYSTEM and administrators, nothing for others; so, too, for what is made in there.
 static const wchar_t access[] = L"D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
@@ -18,7 +19,8 @@ static bool is_trusted(PSID owner)
 {
 	static const WELL_KNOWN_SID_TYPE trusted[] = {WinLocalSystemSid, WinBuiltinAdministratorsSid};
 	unsigned char sid[SECURITY_MAX_SID_SIZE];
-	BOOL member = FALSE;
+	TOKEN_USER *own;
+	bool same;
 
 	for (size_t i = 0; i < sizeof(trusted) / sizeof(trusted[0]); i++) {
 		DWORD size = sizeof(sid);
@@ -26,7 +28,10 @@ static bool is_trusted(PSID owner)
 			return true;
 	}
 	// Or ours, an administrator's who makes this.
-	return CheckTokenMembership(NULL, owner, &member) && member;
+	own = user_of_process();
+	same = own && EqualSid(own->User.Sid, owner);
+	LocalFree(own);
+	return same;
 }
 
 static int take_over(wchar_t *wide, const char *path, PACL acl, struct sl_error *error)

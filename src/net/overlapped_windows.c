@@ -249,6 +249,7 @@ static void done_at_once(struct sl_overlapped *operation, uint32_t error, uint32
 	operation->error = error;
 	operation->bytes = bytes;
 	operation->next = NULL;
+	operation->system.Internal = 0; // ConnectNamedPipe leaves it at "pending" when somebody was faster
 	if (!completions->ready)
 		event_active(completions->soon, EV_TIMEOUT, 1);
 	*completions->ready_end = operation;

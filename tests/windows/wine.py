@@ -1,11 +1,12 @@
 """Windows machines made of wine: a prefix in a network namespace of a party, and programs that run in it.
 
 A prefix lives in the party's directory and is made in a moment from a template, which is made once and kept in CACHE. Its
-wineserver runs in the foreground as one of the party's processes: when it ends, even by kill -9 of the test, all
-Windows programs of the prefix end.
+wineserver runs in the foreground, and is told to end when the test is gone, even by kill -9: it ends all of the prefix's
+Windows programs.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import glob
 import hashlib
@@ -115,6 +116,20 @@ def forget_server(prefix):
         shutil.rmtree(server_folder(prefix), ignore_errors=True)
 
 
+def end_programs(prefix):
+    """kill -9 for what runs in a prefix without its wineserver: that would wait for it for ever."""
+    mark = f"\0WINEPREFIX={prefix}\0".encode()
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{entry}/environ", "rb") as file:
+            if mark in b"\0" + file.read():
+                os.kill(int(entry), signal.SIGKILL)
+
+
+def _interrupted_with_us():
+    """For wineserver: by SIGKILL, it would leave the prefix's programs behind."""
+    ctypes.CDLL(None).prctl(ns.PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+
+
 def template():
     """A fresh prefix that says it is Windows 10, made once for each wine."""
     version = subprocess.run(["wine", "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
@@ -193,10 +208,12 @@ class Prefix:
         self.party, self.space = party, party.spaces[role]
         self.path = party.path(name)
         _copy_prefix(template(), self.path)
-        party.endings.append(lambda: forget_server(self.path))
-        self.server = party.spawn(role, ["wineserver", "-f", "-p"], own_sysfs=False, env=environment(self.path))
-        self._await_server()
         self.helper = None
+        self.server = self.space.popen(["wineserver", "-f", "-p"], own_sysfs=False, prepare=_interrupted_with_us,
+                                       env=environment(self.path), start_new_session=True,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        party.endings.append(self.close)
+        self._await_server()
 
     def _await_server(self, timeout=10):
         where = os.stat(self.path)
@@ -216,7 +233,14 @@ class Prefix:
     def close(self):
         """Ends all programs of the prefix, as switching the machine off would."""
         self.end_helper()
-        self.party.end(self.server)
+        if self.server.poll() is None:
+            self.server.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.server.wait(5)
+        self.server.kill()
+        self.server.wait()
+        end_programs(self.path)
+        forget_server(self.path)
 
     # --- programs ---
 
