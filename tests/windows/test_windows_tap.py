@@ -21,8 +21,8 @@ MAC = "02:00:00:00:0a:01"
 FACTORY = "00:ff:12:34:56:78"
 ADDRESS = "020000000A01"
 INSTALL = "install TAP-Windows6 9.27 or later (the package tap-windows of OpenVPN's community download)"
-RESTART = (["-std=c11", "-shared", "-static-libgcc"], ["restart.c"], ["-lsetupapi"])
-CO_INSTALLERS = f"{adapters.CONTROL}\\CoDeviceInstallers"
+SETUPAPI = (["-std=c11", "-shared", "-static-libgcc"], ["setupapi.c"], [])
+NOTHING, DENIED = 1, 5  # what a restart comes to, see setupapi.c
 
 
 def build():
@@ -32,6 +32,7 @@ def build():
         windows.load_driver()
         party.client = client.WindowsClient(party, windows, mac=MAC)
         party.netd = tables.Netd(windows, "c1", party.client.path)
+        windows.prefer_dll(wine.compiled("setupapi.dll", *SETUPAPI), party.client.path)
         # What the client sends to DNS and relays, from before its first start on.
         party.sniffed = party.path("sniffed.txt")
         with open(party.sniffed, "wb") as text:
@@ -82,6 +83,10 @@ def refused(party, code, sentence, instance_id=None):
     return output
 
 
+def restarts(party, way):
+    party.windows.registry_set("HKLM\\Software\\softlan-test", "Restart", way)
+
+
 def listed(party):
     code, output = run(party, "--list-tap-adapters")
     tap.expect_equal(code, 0, f"exit code of --list-tap-adapters: {output}")
@@ -126,6 +131,7 @@ def garbage(party):
            "leaves, and it says what to do [WIN-2 WIN-4]")
 def mac_stays(party):
     party.tap = adapters.Adapter(party.windows, "softlan", FACTORY)
+    restarts(party, NOTHING)
     tap.expect_equal(party.windows.registry_get(party.tap.class_key, "NetworkAddress"), None, "NetworkAddress before")
     refused(party, 1, f'TAP adapter "softlan": its driver was restarted and keeps the MAC {FACTORY} instead of this client\'s '
                       f'{MAC}; disable and enable the adapter "softlan" in Device Manager, or restart the computer, then '
@@ -138,12 +144,17 @@ def mac_stays(party):
 
 @plan.case("the restart is not possible: it says why, and what to do [WIN-4]")
 def no_restart(party):
+    sentence = (f'TAP adapter "softlan": its driver has the MAC {FACTORY}, and this client\'s {MAC} is read when the driver '
+                'starts, which cannot be done from here (%s); disable and enable the adapter "softlan" in Device Manager, or '
+                "run softlan-client as administrator\n")
+    restarts(party, DENIED)
+    refused(party, 1, sentence % "access denied")
+    restarts(party, 87)
+    refused(party, 1, sentence % "Windows error 0x57")
     instance = f"{adapters.ENUM}\\{party.tap.number:04d}"
     driver = party.windows.registry_get(instance, "Driver")
     party.windows.registry_delete(instance, "Driver")
-    refused(party, 1, f'TAP adapter "softlan": its driver has the MAC {FACTORY}, and this client\'s {MAC} is read when the '
-                      "driver starts, which cannot be done from here (Windows error 0xe000020b); disable and enable the adapter "
-                      '"softlan" in Device Manager, or run softlan-client as administrator\n')
+    refused(party, 1, sentence % "Windows error 0xe000020b")
     party.windows.registry_set(instance, "Driver", driver)
 
 
@@ -192,8 +203,7 @@ def two(party):
            "packet for DNS [WIN-2 WIN-4]")
 def settled(party):
     windows = party.windows
-    windows.registry_set(CO_INSTALLERS, adapters.CLASS,
-                         "Z:" + wine.compiled("restart.dll", *RESTART).replace("/", "\\") + ",coinstaller", "multi")
+    restarts(party, 0)
     windows.registry_delete(party.tap.class_key, "NetworkAddress")
     party.tap.set(mac=FACTORY)
     before, number = len(packets(party)), party.tap.log()[-1]["number"]
@@ -266,7 +276,7 @@ def killed(party):
     party.client.start()
 
 
-@plan.case("a short abort is no end; a disabled adapter is, with the reason; enabled again, it starts [WIN-3]")
+@plan.case("a disabled adapter ends it, with the reason; enabled again, it starts [WIN-3]")
 def disabled(party):
     party.tap.set(plugged=0)
     code = party.client.process.wait(20)
