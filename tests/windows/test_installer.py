@@ -19,7 +19,13 @@ MENU = "C:\\ProgramData\\Microsoft\\Windows\\Start Menu\\Programs\\softlan"
 UNINSTALL = "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\softlan"
 SERVICE = "softlan-client"
 AUTO_START = 2
-CONF = 'relay = "127.0.0.1:9";\nroom = "ROOM1";\nsecret = "a long word that you tell your friends";\n'
+MAC = "02:00:00:00:00:2a"
+CONF = f'''relay = "203.0.113.10";
+room = "ROOM1";
+secret = "a long word that you tell your friends";
+relay_ca = "";
+virtual_mac = "{MAC}";
+'''
 FILES = ["README.txt", "client.conf.sample", "licenses", "softlan-client.exe", "softlanctl.exe", "uninstall.exe"]
 
 
@@ -71,7 +77,7 @@ def build():
     with standard.building() as party:
         party.windows = wine.Prefix(party, "c1")
         party.windows.load_driver()
-        adapters.Adapter(party.windows, "party")
+        adapters.Adapter(party.windows, "party", MAC)
         party.windows.service(SERVICE)  # starts what Windows always runs, which keeps the output of the first program
         party.before = traces(party.windows)
     return party
@@ -122,7 +128,7 @@ def install(party):
 
 
 def configure(windows):
-    """A configuration of the user's own; its relay does not answer."""
+    """A configuration of the user's own; no relay runs."""
     with open(windows.file(f"{DATA}\\client.conf"), "w", encoding="ascii") as file:
         file.write(CONF)
 
