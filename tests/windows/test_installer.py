@@ -11,6 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts"))
 from party import standard, tap, traffic  # noqa: E402  pylint: disable=C0413
 import adapter as adapters  # noqa: E402  pylint: disable=C0413
+import tables  # noqa: E402  pylint: disable=C0413
 import wine  # noqa: E402  pylint: disable=C0413
 
 FOLDER = "C:\\Program Files\\softlan"
@@ -138,10 +139,25 @@ def expect_configured(windows):
         tap.expect_equal(file.read(), CONF, "client.conf")
 
 
+def own_tables(windows, there):
+    """Puts the double of iphlpapi.dll beside the installed client, without which it could not run in wine; or takes it
+    away."""
+    program = windows.file(f"{FOLDER}\\softlan-client.exe")
+    if there:
+        tables.Netd(windows, "c1", program)
+        return
+    for name in ("iphlpapi.dll", "netd.port"):
+        os.unlink(os.path.join(os.path.dirname(program), name))
+    key = "HKCU\\Software\\Wine\\AppDefaults"
+    windows.registry_delete(f"{key}\\softlan-client.exe\\DllOverrides")
+    windows.registry_delete(f"{key}\\softlan-client.exe")
+
+
 @plan.case("a client that runs in a console is not replaced: setup says so and changes nothing")
 def in_console(party):
     windows = party.windows
     configure(windows)
+    own_tables(windows, True)
     program = windows.file(f"{FOLDER}\\softlan-client.exe")
     os.unlink(windows.file(f"{FOLDER}\\softlanctl.exe"))
     client = windows.start([program], "client")
@@ -180,6 +196,8 @@ def upgrade_stopped(party):
 @plan.case("uninstalling ends the running service, keeps configuration and identity, and nothing else")
 def keep(party):
     windows = party.windows
+    traffic.eventually("the service runs", lambda: windows.service(SERVICE)["state"] == wine.SERVICE_RUNNING)
+    own_tables(windows, False)
     uninstall(windows)
     tap.expect_equal(windows.service(SERVICE), None, "the service")
     kept = windows.file(DATA)
