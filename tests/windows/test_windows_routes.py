@@ -289,14 +289,14 @@ def by_table(party):
     expect_as_before(party, "after the end")
 
 
-def run_with_fault(party, call, code, after, times):
+def run_with_fault(party, call, code, after, times, joins=False):
     """Starts the client with a call that fails so many times from one point on; returns what it said until it was in the
     room, had ended, or had said the name of the call, whether it is in the room, and the warnings of its status."""
     with started(party, wait=False, **STATIC):
         party.netd.fail(call, code, after, times)
         end_by = time.monotonic() + 25
-        while time.monotonic() < end_by and party.client.alive() and call not in said(party):
-            if after_join(party):
+        while time.monotonic() < end_by and party.client.alive() and not after_join(party):
+            if call in said(party) and not joins:
                 break
             time.sleep(0.05)
         time.sleep(0.3)
@@ -326,7 +326,8 @@ def faults(party):
         made_before_joining = PIN in " ".join(words)  # a second try comes soon
         ipv6 = call == "SetIpInterfaceEntry" and words[1] == "6"
         for code, reason in ((tables.ACCESS_DENIED, "Access"), (tables.NOT_FOUND, "1168")):
-            text, joined, warnings = run_with_fault(party, call, code, after, 10 ** 6 if made_before_joining else 1)
+            text, joined, warnings = run_with_fault(party, call, code, after, 10 ** 6 if made_before_joining else 1,
+                                                    joins=ipv6)
             where = f"{call} {' '.join(words)} with error {code}"
             lines = [line for line in text.splitlines() if call in line]
             if ipv6:
