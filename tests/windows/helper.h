@@ -12,6 +12,7 @@
 
 #define HELPER_SLOTS 4
 #define HELPER_READS 16
+#define HELPER_PIPES 80
 
 struct answer {
 	char text[256 * 1024];
@@ -32,6 +33,7 @@ struct probe {
 struct helper {
 	HANDLE back; // the driver's back door, or NULL
 	struct probe probes[HELPER_SLOTS];
+	HANDLE pipes[HELPER_PIPES]; // NULL: free
 	struct answer answer;
 };
 
@@ -71,3 +73,4 @@ const struct verb *driver_verbs(void);
 const struct verb *registry_verbs(void);
 const struct verb *service_verbs(void);
 const struct verb *probe_verbs(void);
+const struct verb *pipe_verbs(void);

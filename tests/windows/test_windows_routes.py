@@ -244,20 +244,21 @@ def pin_deleted(party):
         expect_as_before(party, "after the end")
 
 
-@plan.case("another way to the relay ends bridging, and both ways are named [WIN-5]")
+@plan.case("another way to the relay ends bridging, and both ways are named; it is back once the way is [WIN-5]")
 def way_taken(party):
+    eth, index = party.index["eth0"], party.index[TAP]
     with started(party):
-        party.netd.ask(settings=[party.index["eth0"], 4, {"metric": 9999}])
-        party.c1.batch([f"route add {topology.RELAY}/32 dev {TAP} metric 1", f"route del {topology.RELAY}/32 via {GATEWAY}"])
-        code = party.client.process.wait(15)
-        tap.expect_equal(code, 1, f"exit code; {party.client.last_words()}")
-        text = said(party)
-        tap.expect(f"pinned is {topology.RELAY}/32 by eth0 (interface {party.index['eth0']}) via {GATEWAY}" in text,
-                   "the pinned way is not named")
-        tap.expect(f"the machine takes {topology.RELAY}/32 by {TAP} (interface {party.index[TAP]}) metric" in text,
-                   "the found way is not named")
-    party.netd.ask(settings=[party.index["eth0"], 4, {"metric": 25}])
-    party.c1.batch([f"route del {topology.RELAY}/32 dev {TAP}"])
+        party.netd.change_settings(eth, 4, metric=9999)
+        party.c1.batch([f"route add {topology.RELAY}/32 dev {TAP} metric 1"])
+        traffic.eventually("bridging ends", lambda: "bridging ends" in said(party), 7)
+        line = next(line for line in said(party).splitlines() if "bridging ends" in line)
+        tap.expect(f"pinned is {topology.RELAY}/32 by eth0 (interface {eth}) via {GATEWAY}" in line, f"pinned: {line}")
+        tap.expect(f"the machine takes {topology.RELAY}/32 by {TAP} (interface {index}) metric" in line, f"found: {line}")
+        tap.expect(not party.client.connected(), "connected all the same")
+        party.c1.batch([f"route del {topology.RELAY}/32 dev {TAP}"])
+        party.client.wait_ready(20)
+        party.client.stop()
+    party.netd.change_settings(eth, 4, metric=25)
     expect_as_before(party, "after it")
 
 

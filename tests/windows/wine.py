@@ -28,7 +28,7 @@ PROGRAMS = {
     "faketap.sys": (["-std=c11", "-isystem", DDK, "-shared", "-nostdlib", "-Wl,--subsystem,native",
                      "-Wl,--entry,DriverEntry"], ["faketap.c", "faketap_queue.c"], ["-lntoskrnl"]),
     "helper.exe": (["-std=gnu11", "-municode", "-static"],
-                   ["helper.c", "helper_bridge.c", "helper_driver.c", "helper_probe.c", "helper_registry.c",
+                   ["helper.c", "helper_bridge.c", "helper_driver.c", "helper_pipe.c", "helper_probe.c", "helper_registry.c",
                     "helper_service.c"], ["-lws2_32"]),
 }
 DRIVER = "softlan-faketap"  # its service
