@@ -193,6 +193,27 @@ def existing(party):
     expect_as_before(party, "without them")
 
 
+@plan.case("the service's stop undoes everything as well [WIN-6 WIN-7 WIN-10]")
+def service_stop(party):
+    client = party.client
+    kept = dict(client.settings)
+    client.settings.update(STATIC)
+    client.write_config()
+    client.settings = kept
+    party.netd.clear()
+    party.windows.run([client.path, "--service", "install", "-c", client.config])
+    try:
+        party.windows.run([client.path, "--service", "start"])
+        traffic.eventually("the service is in the room", client.in_room, 20)
+        traffic.eventually("all is set", lambda: "fd78::/64" in " ".join(party.netd.changes()), 10)
+        tap.expect_equal(len(undo_files(party)), 2, "undo files while it runs")
+        party.windows.run([client.path, "--service", "stop"])
+        expect_as_before(party, "after the service's stop")
+    finally:
+        party.windows.run([client.path, "--service", "stop"], check=False)
+        party.windows.run([client.path, "--service", "remove"])
+
+
 @plan.case("after kill -9 the next start undoes everything first [WIN-6 WIN-7 WIN-10]")
 def killed(party):
     with started(party, **STATIC):
