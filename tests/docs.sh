@@ -80,7 +80,8 @@ lines=$(find "$source/src" -name '*.c' -exec cat {} + | tr '\n\t' '  ' |
 	sed -n 's/^@\([^;"]*\)"[a-z]*", */@\1/; s/^@[^;"]*"\([^"]*\)".*/\1/p' |
 	sed 's/%.*//; s/\\$//; s/[ ,(:]*$//' | awk 'length($0) >= 8' | sort -u)
 check "the source has log lines" "$(some "$lines" 40)"
-check "docs/operating.md explains every log line" "$(echo "$lines" | missing "$operating" '' '')"
+cat "$operating" "$source/docs/windows.md" >"$list"
+check "docs/operating.md, or docs/windows.md, explains every log line" "$(echo "$lines" | missing "$list" '' '')"
 hook=$(sed -n '/^    #!\/bin\/sh/,/^$/s/^    //p' "$operating")
 check "docs/operating.md has the certbot hook" "$(some "$hook" 8)"
 check "the hook is a shell script" "$(echo "$hook" | sh -n 2>&1)"

@@ -63,6 +63,16 @@ static void stop_session(struct sl_client *client, int exit_code, const char *re
 	sl_session_stop(client->session, reason);
 }
 
+static void on_way_lost(void *arg, const char *sentence)
+{
+	struct sl_client *client = arg;
+
+	// The next connection looks the way up, and pins it, anew: a computer that was moved from a cable to
+	// a wireless network is back at once.
+	sl_warn(client->runtime->log, "client", "bridging ends, %s", sentence);
+	sl_session_reconnect(client->session, sentence);
+}
+
 static void on_joined(void *arg, const struct sl_session_welcome *welcome)
 {
 	struct sl_client *client = arg;
@@ -77,10 +87,13 @@ static void on_joined(void *arg, const struct sl_session_welcome *welcome)
 		return;
 	}
 	set_carrier(client, true);
-	if (tap_net_plugged(client->net, &error) != SL_OK ||
-	    route_guard_verify(client->guard, &error) != SL_OK) {
+	if (tap_net_plugged(client->net, &error) != SL_OK) {
 		sl_err(client->runtime->log, "client", "stops, %s", error.text);
 		stop_session(client, SL_EXIT_FAILED, "tap_failed");
+		return;
+	}
+	if (route_guard_verify(client->guard, &error) != SL_OK) {
+		on_way_lost(client, error.text);
 		return;
 	}
 	sl_info(client->runtime->log, "client", "%s is up, MTU %zu, room %s, peer %u, gateway %s",
@@ -146,13 +159,26 @@ static int on_before_connect(void *arg, const struct sl_addr *relay, struct sl_e
 	return route_guard_pin(client->guard, relay, error);
 }
 
-static void on_way_lost(void *arg, const char *sentence)
+#ifdef SL_SIGNAL_RESUME
+// The computer has slept: the relay may have given us up, and the network may be another.
+static void on_resume(void *arg)
 {
 	struct sl_client *client = arg;
 
-	sl_err(client->runtime->log, "client", "stops, %s", sentence);
-	stop_session(client, SL_EXIT_FAILED, "route_lost");
+	sl_info(client->runtime->log, "client", "the computer has slept, connecting anew");
+	sl_session_reconnect(client->session, "the computer has slept");
 }
+
+static void watch_resume(struct sl_client *client)
+{
+	client->resume = sl_loop_signal(client->runtime->loop, SL_SIGNAL_RESUME, on_resume, client);
+}
+#else
+static void watch_resume(struct sl_client *client)
+{
+	client->resume = NULL; // this system tells nobody
+}
+#endif
 
 // ---- struct sl_daemon ----
 
@@ -162,6 +188,7 @@ static void client_free(void *state)
 
 	if (!client)
 		return;
+	sl_signal_free(client->resume);
 	sl_session_free(client->session);
 	if (client->outage)
 		client->runtime->env->ops->timer_free(client->outage);
@@ -290,6 +317,7 @@ static int client_start(struct sl_runtime *runtime, void **state, struct sl_erro
 	if (result != SL_OK)
 		goto out;
 	sl_client_bridge_attach(client->bridge, client->session, client->port);
+	watch_resume(client);
 	client->view = (struct sl_endpoint_view){"client", runtime, client->session, &client->session_config};
 	sl_info(runtime->log, "client", "%s is ready, MAC %s, offloads %s, room %s, relay %s",
 		client->tap_name, sl_mac_format(&client->mac, mac), sl_tap_offload(client->port),

@@ -1,4 +1,4 @@
-// The client daemon on Linux: the bridge between a TAP and a session, run by daemon/daemon.h.
+// The client daemon: the bridge between a TAP and a session, run by daemon/daemon.h.
 #pragma once
 
 #include "client/bridge.h"
@@ -22,7 +22,8 @@ struct sl_client {
 	struct tap_net *net;
 	struct route_guard *guard;
 	struct sl_session *session;
-	struct sl_timer *outage; // after it the TAP's carrier goes off
+	struct sl_signal *resume; // NULL: none
+	struct sl_timer *outage;  // after it the TAP's carrier goes off
 	bool carrier, outage_running;
 	bool stopping;
 	int exit_code;                  // once the session has ended

@@ -7,6 +7,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from party import daemons, standard  # noqa: E402  pylint: disable=C0413
 import adapter  # noqa: E402  pylint: disable=C0413
 import client  # noqa: E402  pylint: disable=C0413
+import tables  # noqa: E402  pylint: disable=C0413
 import wine  # noqa: E402  pylint: disable=C0413
 
 TAP = "softlan"  # of the Windows machine, by this name in Linux' namespace as well
@@ -14,8 +15,8 @@ MAC = "02:00:00:00:00:2a"
 
 
 def start(others=(), settings=None):
-    """A party with party.windows (wine.Prefix), party.tap (adapter.Adapter) and party.client; `others`: homes with a
-    Linux client."""
+    """A party with party.windows (wine.Prefix), party.tap (adapter.Adapter), party.netd (tables.Netd) and party.client;
+    `others`: homes with a Linux client."""
     with standard.building() as party:
         party.start_dhcp()
         party.relayd = daemons.make_relay(party).start()
@@ -26,6 +27,7 @@ def start(others=(), settings=None):
         party.windows.load_driver()
         party.tap = adapter.Adapter(party.windows, TAP, MAC)
         party.client = client.WindowsClient(party, party.windows, mac=MAC, **(settings or {}))
+        party.netd = tables.Netd(party.windows, "c1", party.client.path)
         party.client.start()
         party.clients["c1"] = party.client
     return party
