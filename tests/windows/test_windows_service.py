@@ -89,6 +89,8 @@ def none(party):
     tap.expect(code == 2 and "install|remove|start|stop|reload|status" in output, f"nonsense: {code} {output}")
     code, output = fails(party, "run")
     tap.expect(code == 2 and "service manager" in output, f"run: {code} {output}")
+    output = party.windows.run([party.exe, "--service", "install", "--room", "ROOM1"], check=False)
+    tap.expect("put --room into the file" in output and not party.windows.service(NAME), f"with a setting: {output}")
     output = party.windows.run([party.exe, "--help"])
     tap.expect("--service install|remove|start|stop|reload|status" in output, f"--help: {output}")
 
