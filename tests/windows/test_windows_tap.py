@@ -31,7 +31,7 @@ def build():
         windows = party.windows = wine.Prefix(party, "c1")
         windows.load_driver()
         party.client = client.WindowsClient(party, windows, mac=MAC)
-        party.netd = tables.Netd(windows, "c1", party.client.path)
+        party.netd = tables.Netd(windows, party.client.path)
         windows.prefer_dll(wine.compiled("setupapi.dll", *SETUPAPI), party.client.path)
         # What the client sends to DNS and relays, from before its first start on.
         party.sniffed = party.path("sniffed.txt")
