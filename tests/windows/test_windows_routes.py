@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
-from party import tap, topology, traffic  # noqa: E402  pylint: disable=C0413
+from party import daemons, tap, topology, traffic  # noqa: E402  pylint: disable=C0413
 import tables  # noqa: E402  pylint: disable=C0413
 import wine  # noqa: E402  pylint: disable=C0413
 import windows_party  # noqa: E402  pylint: disable=C0413
@@ -319,6 +319,34 @@ def reverts(party):
         traffic.eventually("both halves are gone", lambda: not [
             one for one in party.c1.ip_json(f"route show dev {TAP}") if one["dst"].endswith("/1")], 7)
         tap.expect_equal(party.client.status()["route"]["defaults_removed"], 2, "defaults_removed")
+        party.client.stop()
+    expect_as_before(party, "after the end")
+
+
+@plan.case("a relay with an IPv6 address: its host route is pinned and removed [WIN-5 NET-1]")
+def pinned6(party):
+    relay = daemons.make_relay(party, "relay6", listen=f"[{topology.RELAY6}]:443",
+                               dev_certificate_out=party.path("relay6.der"),
+                               state_directory=party.path("relay6-state")).start()
+    try:
+        with started(party, relay=f"[{topology.RELAY6}]:443", relay_ca=party.path("relay6.der")):
+            found = [one for one in party.c1.ip_json("-6 route show") if one["dst"] == topology.RELAY6]
+            tap.expect_equal([(one.get("gateway"), one["dev"]) for one in found], [("2001:db8:71::1", "eth0")],
+                             "host routes to the relay")
+            party.client.stop()
+    finally:
+        relay.stop()
+        party.daemons.remove(relay)
+    expect_as_before(party, "after the end")
+
+
+@plan.case("the party's network is also the one at home: said clearly, and the relay is kept [LIN-3 WIN-5]")
+def clash(party):
+    with started(party, tap={"address": "192.168.71.77/24"}):
+        traffic.eventually("the clash is told", lambda: any(
+            "192.168.71.0/24" in one and f"overlaps the local network of eth0 (interface {party.index['eth0']})" in one
+            for one in party.client.status()["warnings"]), 10, step=0.5)
+        tap.expect(party.client.connected(), "not connected")
         party.client.stop()
     expect_as_before(party, "after the end")
 
