@@ -8,6 +8,7 @@
 # One makefile, so that packages that do not need each other are built side by side, on as many processors as -j says.
 # Only the library of each package is built: no programs, no tests, no documentation.
 host = x86_64-w64-mingw32
+build := $(shell gcc -dumpmachine)
 packages = gmp nettle gnutls28 ngtcp2 libevent libconfig jansson
 all: $(packages:%=$(work)/%.done)
 .PHONY: all
@@ -50,8 +51,8 @@ endef
 # $(call configure,ARGUMENTS): in the package's folder build, where we then are.
 define configure
 cd build
-$$CONFIG_SHELL ../configure -q --host=$(host) --build=$$(../config.guess 2>/dev/null || ../build-aux/config.guess) \
-	--prefix=$(prefix) --libdir=$(prefix)/lib --enable-static --disable-shared $(1)
+$$CONFIG_SHELL ../configure -q --host=$(host) --build=$(build) --prefix=$(prefix) \
+	--libdir=$(prefix)/lib --enable-static --disable-shared $(1)
 configured=$$(date +%s)
 endef
 # The licences go with the programs.
@@ -109,9 +110,11 @@ $(work)/libevent.done:
 	$(MAKE) -s install LIBEVENT_LIBS_LA='libevent_core.la libevent_extra.la'
 	$(call done)
 
+# It has an fsync of its own for Windows, and does not declare it: with GCC 14 that is an error.
 $(work)/libconfig.done:
 	$(call unpack,libconfig)
-	$(call configure,--disable-cxx --disable-examples --disable-tests $(frozen))
+	$(call configure,--disable-cxx --disable-examples --disable-tests $(frozen) \
+		CFLAGS='$(CFLAGS) -Wno-error=implicit-function-declaration')
 	$(MAKE) -s -C lib install
 	$(call done)
 

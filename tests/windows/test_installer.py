@@ -11,6 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts"))
 from party import standard, tap, traffic  # noqa: E402  pylint: disable=C0413
 import adapter as adapters  # noqa: E402  pylint: disable=C0413
+import tables  # noqa: E402  pylint: disable=C0413
 import wine  # noqa: E402  pylint: disable=C0413
 
 FOLDER = "C:\\Program Files\\softlan"
@@ -19,7 +20,13 @@ MENU = "C:\\ProgramData\\Microsoft\\Windows\\Start Menu\\Programs\\softlan"
 UNINSTALL = "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\softlan"
 SERVICE = "softlan-client"
 AUTO_START = 2
-CONF = 'relay = "127.0.0.1:9";\nroom = "ROOM1";\nsecret = "a long word that you tell your friends";\n'
+MAC = "02:00:00:00:00:2a"
+CONF = f'''relay = "203.0.113.10";
+room = "ROOM1";
+secret = "a long word that you tell your friends";
+relay_ca = "";
+virtual_mac = "{MAC}";
+'''
 FILES = ["README.txt", "client.conf.sample", "licenses", "softlan-client.exe", "softlanctl.exe", "uninstall.exe"]
 
 
@@ -71,7 +78,7 @@ def build():
     with standard.building() as party:
         party.windows = wine.Prefix(party, "c1")
         party.windows.load_driver()
-        adapters.Adapter(party.windows, "party")
+        adapters.Adapter(party.windows, "party", MAC)
         party.windows.service(SERVICE)  # starts what Windows always runs, which keeps the output of the first program
         party.before = traces(party.windows)
     return party
@@ -122,7 +129,7 @@ def install(party):
 
 
 def configure(windows):
-    """A configuration of the user's own; its relay does not answer."""
+    """A configuration of the user's own; no relay runs."""
     with open(windows.file(f"{DATA}\\client.conf"), "w", encoding="ascii") as file:
         file.write(CONF)
 
@@ -132,10 +139,25 @@ def expect_configured(windows):
         tap.expect_equal(file.read(), CONF, "client.conf")
 
 
+def own_tables(windows, there):
+    """Puts the double of iphlpapi.dll beside the installed client, without which it could not run in wine; or takes it
+    away."""
+    program = windows.file(f"{FOLDER}\\softlan-client.exe")
+    if there:
+        tables.Netd(windows, "c1", program)
+        return
+    for name in ("iphlpapi.dll", "netd.port"):
+        os.unlink(os.path.join(os.path.dirname(program), name))
+    key = "HKCU\\Software\\Wine\\AppDefaults"
+    windows.registry_delete(f"{key}\\softlan-client.exe\\DllOverrides")
+    windows.registry_delete(f"{key}\\softlan-client.exe")
+
+
 @plan.case("a client that runs in a console is not replaced: setup says so and changes nothing")
 def in_console(party):
     windows = party.windows
     configure(windows)
+    own_tables(windows, True)
     program = windows.file(f"{FOLDER}\\softlan-client.exe")
     os.unlink(windows.file(f"{FOLDER}\\softlanctl.exe"))
     client = windows.start([program], "client")
@@ -174,6 +196,8 @@ def upgrade_stopped(party):
 @plan.case("uninstalling ends the running service, keeps configuration and identity, and nothing else")
 def keep(party):
     windows = party.windows
+    traffic.eventually("the service runs", lambda: windows.service(SERVICE)["state"] == wine.SERVICE_RUNNING)
+    own_tables(windows, False)
     uninstall(windows)
     tap.expect_equal(windows.service(SERVICE), None, "the service")
     kept = windows.file(DATA)
