@@ -1,7 +1,5 @@
 // The way to a daemon over a named pipe.
-#include "softlanctl/connect.h"
-
-#include <windows.h>
+#include "softlanctl/connect_windows.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -208,6 +206,11 @@ int ctl_link_wait(struct ctl_link *link, int64_t deadline_ms)
 			return SL_ERR_CLOSED;
 	}
 	return SL_OK;
+}
+
+HANDLE ctl_link_event(const struct ctl_link *link)
+{
+	return link->reading.hEvent;
 }
 
 const char *ctl_link_problem(const struct ctl_link *link)

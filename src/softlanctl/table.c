@@ -67,19 +67,19 @@ void ctl_table_cell(struct ctl_table *table, const char *text)
 	ctl_table_styled(table, text, CTL_PLAIN);
 }
 
-static void print_cell(FILE *out, const char *text, enum ctl_style style, bool colour, size_t width,
-		       bool right, bool last)
+static void add_cell(struct sl_text *out, const char *text, enum ctl_style style, bool colour, size_t width,
+		     bool right, bool last)
 {
 	size_t len = ctl_width(text), pad = width > len ? width - len : 0;
 	if (right)
-		fprintf(out, "%*s", (int)pad, "");
-	fprintf(out, "%s%s%s", ctl_style_on(style, colour), text, ctl_style_off(style, colour));
+		sl_text_add(out, "%*s", (int)pad, "");
+	sl_text_add(out, "%s%s%s", ctl_style_on(style, colour), text, ctl_style_off(style, colour));
 	if (!right && !last) // no blanks at a line's end
-		fprintf(out, "%*s", (int)pad, "");
-	fputs(last ? "\n" : "  ", out);
+		sl_text_add(out, "%*s", (int)pad, "");
+	sl_text_add(out, last ? "\n" : "  ");
 }
 
-int ctl_table_print(const struct ctl_table *table, FILE *out, bool colour)
+int ctl_table_text(const struct ctl_table *table, struct sl_text *out, bool colour)
 {
 	if (table->failed || table->width == 0)
 		return -1;
@@ -94,13 +94,23 @@ int ctl_table_print(const struct ctl_table *table, FILE *out, bool colour)
 			widths[i % table->width] = len;
 	}
 	for (size_t i = 0; i < table->width; i++)
-		print_cell(out, table->columns[i].title, CTL_BOLD, colour, widths[i], table->columns[i].right,
-			   i + 1 == table->width);
+		add_cell(out, table->columns[i].title, CTL_BOLD, colour, widths[i], table->columns[i].right,
+			 i + 1 == table->width);
 	for (size_t i = 0; i < table->count; i++) {
 		size_t column = i % table->width;
-		print_cell(out, table->cells[i].text, table->cells[i].style, colour, widths[column],
-			   table->columns[column].right, column + 1 == table->width);
+		add_cell(out, table->cells[i].text, table->cells[i].style, colour, widths[column],
+			 table->columns[column].right, column + 1 == table->width);
 	}
 	free(widths);
-	return 0;
+	return out->failed ? -1 : 0;
+}
+
+int ctl_table_print(const struct ctl_table *table, FILE *out, bool colour)
+{
+	struct sl_text text = {0};
+	int rc = ctl_table_text(table, &text, colour);
+	if (rc == 0)
+		fputs(text.data, out);
+	sl_text_free(&text);
+	return rc;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "common/text.h"
 #include "softlanctl/style.h"
 
 struct ctl_table;
@@ -26,4 +27,5 @@ void ctl_table_cell(struct ctl_table *table, const char *text);
 // The same, shown in a style where there is colour.
 void ctl_table_styled(struct ctl_table *table, const char *text, enum ctl_style style);
 // 0, or -1 when memory ran out on the way (nothing is printed then).
+int ctl_table_text(const struct ctl_table *table, struct sl_text *out, bool colour); // at its end
 int ctl_table_print(const struct ctl_table *table, FILE *out, bool colour);

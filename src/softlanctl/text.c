@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/text.h"
 #include "common/utf8.h"
 
 // The number of the UTF-8 character of `len` bytes.
@@ -50,14 +49,19 @@ void ctl_put_text(FILE *out, const char *text)
 	}
 }
 
-char *ctl_escape(const char *text)
+void ctl_add_text(struct sl_text *out, const char *text)
 {
-	struct sl_text escaped = {0};
 	char piece[PIECE];
 	while (*text) {
 		text += show(text, piece);
-		sl_text_put(&escaped, piece, strlen(piece));
+		sl_text_put(out, piece, strlen(piece));
 	}
+}
+
+char *ctl_escape(const char *text)
+{
+	struct sl_text escaped = {0};
+	ctl_add_text(&escaped, text);
 	return sl_text_take(&escaped);
 }
 

@@ -5,11 +5,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/text.h"
+
 #define CTL_UNIT_TEXT 32
 
 // Writes text with C0 and C1 controls, DEL, the bidirectional controls and what is no UTF-8 as \xNN.
 void ctl_put_text(FILE *out, const char *text);
-// The same, into a new string (NULL: out of memory).
+// The same at the end of a text, and into a new string (NULL: out of memory).
+void ctl_add_text(struct sl_text *out, const char *text);
 char *ctl_escape(const char *text);
 // Columns that an escaped UTF-8 text takes (one for each code point).
 size_t ctl_width(const char *text);

@@ -9,8 +9,10 @@
 
 // ---- order
 
-struct order {
-	enum ctl_top_sort sort;
+// A row with what its comparison needs: qsort(3) has no argument for that.
+struct place {
+	const struct ctl_top_row *row;
+	double weight;
 	bool reverse;
 };
 
@@ -31,30 +33,37 @@ static double weight(const struct ctl_top_row *row, enum ctl_top_sort sort)
 }
 
 // Most first, names from A to Z. The key decides between equals, so that rows keep their places.
-static int compare(const void *a, const void *b, void *arg)
+static int compare(const void *a, const void *b)
 {
-	const struct ctl_top_row *one = *(const struct ctl_top_row *const *)a,
-				 *other = *(const struct ctl_top_row *const *)b;
-	const struct order *order = arg;
-	double first = weight(one, order->sort), second = weight(other, order->sort);
-	int result = first > second ? -1 : first < second ? 1 : strcmp(one->key, other->key);
-	return order->reverse ? -result : result;
+	const struct place *one = a, *other = b;
+	int result = one->weight > other->weight   ? -1
+		     : one->weight < other->weight ? 1
+						   : strcmp(one->row->key, other->row->key);
+	return one->reverse ? -result : result;
 }
 
 bool ctl_top_rows(struct ctl_top_rows *out, const struct ctl_top_model *model,
 		  const struct ctl_top_view *view)
 {
 	const struct ctl_top_list *list = view->in_room ? &model->peers : &model->rooms;
-	struct order order = {.sort = view->sort, .reverse = view->reverse};
+	struct place *places = calloc(list->count + 1, sizeof(*places));
 
 	*out = (struct ctl_top_rows){.rows = calloc(list->count + 1, sizeof(struct ctl_top_row *))};
-	if (!out->rows)
+	if (!out->rows || !places) {
+		free(out->rows);
+		free(places);
+		out->rows = NULL;
 		return false;
-	for (size_t i = 0; i < list->count; i++) {
-		if (!view->in_room || strcmp(list->rows[i].room, view->room) == 0)
-			out->rows[out->count++] = &list->rows[i];
 	}
-	qsort_r(out->rows, out->count, sizeof(out->rows[0]), compare, &order);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct ctl_top_row *row = &list->rows[i];
+		if (!view->in_room || strcmp(row->room, view->room) == 0)
+			places[out->count++] = (struct place){row, weight(row, view->sort), view->reverse};
+	}
+	qsort(places, out->count, sizeof(places[0]), compare);
+	for (size_t i = 0; i < out->count; i++)
+		out->rows[i] = places[i].row;
+	free(places);
 	return true;
 }
 
@@ -132,21 +141,18 @@ char *ctl_top_table(const struct ctl_top_rows *rows, const struct ctl_top_view *
 		{.title = NULL},
 	};
 	struct ctl_table *table = ctl_table_new(view->in_room ? peer_columns : room_columns);
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	bool good = table && out;
+	struct sl_text text = {0};
+	bool good = table != NULL;
 
 	for (size_t i = 0; good && i < rows->count; i++) {
 		ctl_table_cell(table, i == chosen ? ">" : " ");
 		(view->in_room ? peer_cells : room_cells)(table, rows->rows[i]);
 	}
-	good = good && ctl_table_print(table, out, false) == 0;
-	if (out && fclose(out) != 0)
+	if (good && ctl_table_text(table, &text, false) != 0)
 		good = false;
 	ctl_table_free(table);
 	if (good)
-		return text;
-	free(text);
+		return sl_text_take(&text);
+	sl_text_free(&text);
 	return NULL;
 }

@@ -1,6 +1,7 @@
 #include "softlanctl/top_view.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,13 +127,13 @@ bool ctl_top_key(struct ctl_top_view *view, const struct ctl_top_model *model, i
 
 // One line in a style, cut to the width. The screen's line is cleared before: after a text that fills it, the
 // cursor would be on its last character. Takes `text` over.
-static void put_line(FILE *out, const struct ctl_top_view *view, enum ctl_style style, char *text)
+static void put_line(struct sl_text *out, const struct ctl_top_view *view, enum ctl_style style, char *text)
 {
-	fputs("\x1b[K", out);
+	sl_text_add(out, "\x1b[K");
 	if (text) {
 		ctl_cut(text, view->columns);
-		fprintf(out, "%s%s%s", ctl_style_on(style, view->colour), text,
-			ctl_style_off(style, view->colour));
+		sl_text_add(out, "%s%s%s", ctl_style_on(style, view->colour), text,
+			    ctl_style_off(style, view->colour));
 	}
 	free(text);
 }
@@ -142,25 +143,21 @@ static char *line_daemon(const struct ctl_top_model *model)
 	const json_t *status = model->answers.status;
 	const char *daemon = ctl_member_text(status, "daemon"), *version = ctl_member_text(status, "version"),
 		   *state = ctl_member_text(status, "state");
-	char *text = NULL, unit[CTL_UNIT_TEXT];
+	char unit[CTL_UNIT_TEXT];
 	uint64_t number;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	if (!out)
-		return NULL;
-	ctl_put_text(out, daemon ? daemon : "softlan");
+	struct sl_text out = {0};
+	ctl_add_text(&out, daemon ? daemon : "softlan");
 	if (version) {
-		fputc(' ', out);
-		ctl_put_text(out, version);
+		sl_text_add(&out, " ");
+		ctl_add_text(&out, version);
 	}
 	if (ctl_member_count(status, "uptime_s", &number))
-		fprintf(out, ", up %s", ctl_seconds(number, unit));
+		sl_text_add(&out, ", up %s", ctl_seconds(number, unit));
 	if (state) {
-		fputs(", ", out);
-		ctl_put_text(out, state);
+		sl_text_add(&out, ", ");
+		ctl_add_text(&out, state);
 	}
-	fclose(out);
-	return text;
+	return sl_text_take(&out);
 }
 
 static char *line_sentence(const struct ctl_top_view *view, const struct ctl_top_model *model)
@@ -174,11 +171,8 @@ static char *line_totals(const struct ctl_top_model *model)
 {
 	struct ctl_top_rates sum = {0};
 	char rx[CTL_UNIT_TEXT], rx_bits[CTL_UNIT_TEXT], tx[CTL_UNIT_TEXT], tx_bits[CTL_UNIT_TEXT],
-		drops[CTL_UNIT_TEXT], *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	if (!out)
-		return NULL;
+		drops[CTL_UNIT_TEXT];
+	struct sl_text out = {0};
 	for (size_t i = 0; i < model->rooms.count; i++) {
 		const struct ctl_top_rates *room = &model->rooms.rows[i].rates;
 		sum.rx_frames += room->rx_frames;
@@ -187,30 +181,26 @@ static char *line_totals(const struct ctl_top_model *model)
 		sum.tx_bits += room->tx_bits;
 		sum.drops += room->drops;
 	}
-	fprintf(out, "in %s frames/s %sbit/s, out %s frames/s %sbit/s, dropped %s/s; %zu room%s, %zu peer%s",
+	sl_text_add(
+		&out, "in %s frames/s %sbit/s, out %s frames/s %sbit/s, dropped %s/s; %zu room%s, %zu peer%s",
 		ctl_rate(sum.rx_frames, rx), ctl_rate(sum.rx_bits, rx_bits), ctl_rate(sum.tx_frames, tx),
 		ctl_rate(sum.tx_bits, tx_bits), ctl_rate(sum.drops, drops), model->rooms.count,
 		model->rooms.count == 1 ? "" : "s", model->peers.count, model->peers.count == 1 ? "" : "s");
-	fclose(out);
-	return text;
+	return sl_text_take(&out);
 }
 
 static char *line_title(const struct ctl_top_view *view, const struct ctl_top_rows *rows)
 {
 	static const char *const sorts[] = {"name", "frames", "bits", "round trip", "drops"};
-	char *text = NULL, *room = view->in_room ? ctl_escape(view->room) : NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	if (out) {
-		if (room)
-			fprintf(out, "room %s: %zu peer%s", room, rows->count, rows->count == 1 ? "" : "s");
-		else
-			fputs("rooms", out);
-		fprintf(out, ", by %s%s", sorts[view->sort], view->reverse ? ", reversed" : "");
-		fclose(out);
-	}
+	char *room = view->in_room ? ctl_escape(view->room) : NULL;
+	struct sl_text out = {0};
+	if (room)
+		sl_text_add(&out, "room %s: %zu peer%s", room, rows->count, rows->count == 1 ? "" : "s");
+	else
+		sl_text_add(&out, "rooms");
+	sl_text_add(&out, ", by %s%s", sorts[view->sort], view->reverse ? ", reversed" : "");
 	free(room);
-	return text;
+	return sl_text_take(&out);
 }
 
 static char *line_help(const struct ctl_top_view *view)
@@ -230,7 +220,7 @@ static enum ctl_style row_style(const struct ctl_top_row *row, bool chosen)
 }
 
 // The header and the rows from `first` on, of the table's text.
-static void put_rows(FILE *out, struct ctl_top_view *view, const struct ctl_top_rows *rows)
+static void put_rows(struct sl_text *out, struct ctl_top_view *view, const struct ctl_top_rows *rows)
 {
 	size_t shown = page(view), chosen = chosen_row(view, rows), number = 0;
 	char *table = ctl_top_table(rows, view, chosen), *save = NULL;
@@ -246,32 +236,32 @@ static void put_rows(FILE *out, struct ctl_top_view *view, const struct ctl_top_
 		size_t row = number - 1; // the header is none
 		if (number > 0 && (row < view->first || row >= view->first + shown))
 			continue;
-		fputs("\r\n", out);
+		sl_text_add(out, "\r\n");
 		put_line(out, view, number == 0 ? CTL_BOLD : row_style(rows->rows[row], row == chosen),
 			 strdup(line));
 	}
 	free(table);
 }
 
-void ctl_top_draw(FILE *out, struct ctl_top_view *view, const struct ctl_top_model *model)
+void ctl_top_draw(struct sl_text *out, struct ctl_top_view *view, const struct ctl_top_model *model)
 {
 	bool away = view->problem || json_is_false(json_object_get(model->answers.status, "connected"));
 	struct ctl_top_rows rows = {0};
 
-	fputs("\x1b[H", out);
+	sl_text_add(out, "\x1b[H");
 	put_line(out, view, CTL_BOLD, line_daemon(model));
 	if (view->lines > LINES_ABOVE + LINES_BELOW && ctl_top_rows(&rows, model, view)) {
-		fputs("\r\n", out);
+		sl_text_add(out, "\r\n");
 		put_line(out, view, away ? CTL_BAD : CTL_PLAIN, line_sentence(view, model));
-		fputs("\r\n", out);
+		sl_text_add(out, "\r\n");
 		put_line(out, view, CTL_PLAIN, line_totals(model));
-		fputs("\r\n", out);
+		sl_text_add(out, "\r\n");
 		put_line(out, view, CTL_PLAIN, line_title(view, &rows));
 		put_rows(out, view, &rows);
 		free(rows.rows);
 	}
 	if (view->lines > 1) {
-		fprintf(out, "\r\n\x1b[J\x1b[%u;1H", view->lines);
+		sl_text_add(out, "\r\n\x1b[J\x1b[%u;1H", view->lines);
 		put_line(out, view, CTL_PLAIN, line_help(view));
 	}
 }

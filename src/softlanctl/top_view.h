@@ -1,8 +1,7 @@
 // How `top` looks: which rows, in which order, from which one on; and the picture of it.
 #pragma once
 
-#include <stdio.h>
-
+#include "common/text.h"
 #include "softlanctl/top_model.h"
 
 enum ctl_top_sort { CTL_TOP_NAME, CTL_TOP_FRAMES, CTL_TOP_BITS, CTL_TOP_RTT, CTL_TOP_DROPS };
@@ -22,4 +21,4 @@ struct ctl_top_view {
 // Does what a key (keys.h) stands for. False: it is `q`.
 bool ctl_top_key(struct ctl_top_view *view, const struct ctl_top_model *model, int key);
 // Draws all of it: columns x lines, from the upper left corner. Moves `first` so that the chosen row is seen.
-void ctl_top_draw(FILE *out, struct ctl_top_view *view, const struct ctl_top_model *model);
+void ctl_top_draw(struct sl_text *out, struct ctl_top_view *view, const struct ctl_top_model *model);

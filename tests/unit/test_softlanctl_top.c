@@ -154,14 +154,12 @@ static void test_OPS_3_answers_of_other_shapes(void **state)
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
 		struct ctl_top_model model = {0};
 		struct ctl_top_view view = {.columns = 80, .lines = 24};
-		char *text = NULL;
-		size_t len;
 		for (uint64_t now = 1000; now < 4000; now += 1000) {
 			take(&model, now, shapes[i], shapes[i], shapes[i], shapes[i]);
-			FILE *out = open_memstream(&text, &len);
-			ctl_top_draw(out, &view, &model);
-			fclose(out);
-			free(text);
+			struct sl_text text = {0};
+			ctl_top_draw(&text, &view, &model);
+			assert_true(text.len > 0);
+			sl_text_free(&text);
 			ctl_top_key(&view, &model, CTL_KEY_OPEN);
 			ctl_top_key(&view, &model, CTL_KEY_END);
 		}
@@ -184,13 +182,9 @@ static void assert_order(const struct ctl_top_model *model, const struct ctl_top
 
 static char *picture(struct ctl_top_view *view, const struct ctl_top_model *model)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	assert_non_null(out);
-	ctl_top_draw(out, view, model);
-	fclose(out);
-	return text;
+	struct sl_text text = {0};
+	ctl_top_draw(&text, view, model);
+	return sl_text_take(&text);
 }
 
 static void three_rooms(struct ctl_top_model *model)

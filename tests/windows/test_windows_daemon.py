@@ -161,10 +161,15 @@ def verbs(party):
     tap.expect_equal((len(numbers), numbers[-1]), (400000, 1399999), "the long answer")
 
 
-@plan.case("top says why it is not there")
+@plan.case("top without a console is usage; watch ends with 0 when the daemon does [OPS-3]")
 def top(party):
     code, _, errors = softlanctl(party, "top")
-    tap.expect(code == 2 and "watch" in errors, f"{code} {errors}")
+    tap.expect(code == 2 and "needs a console" in errors, f"{code} {errors}")
+    watcher = party.windows.start([party.ctl, "-s", PIPE, "-j", "watch"], "watch")
+    traffic.eventually("events", lambda: watcher.output().count('"tick"') > 20, 10, step=0.1)
+    tap.expect_equal(stop(party), 0, "the daemon's exit code")
+    tap.expect_equal(watcher.wait(10), 0, "of watch")
+    start(party)
 
 
 @plan.case("the pipe is for SYSTEM, administrators and the daemon's own user, and a second daemon is refused [OPS-3]")

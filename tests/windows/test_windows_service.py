@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
-from party import daemons, standard, tap, topology, traffic  # noqa: E402  pylint: disable=C0413
+from party import daemons, standard, tap, terminal, topology, traffic  # noqa: E402  pylint: disable=C0413
 import adapter  # noqa: E402  pylint: disable=C0413
 import client  # noqa: E402  pylint: disable=C0413
 import tables  # noqa: E402  pylint: disable=C0413
@@ -149,6 +149,22 @@ def reload(party):
     tap.expect("log.level" in output, f"a file that is wrong: {output}")
     tap.expect_equal(ctl(party, "status")["connected"], True, "still in the room")
     configure(party, log={"level": "info"})
+
+
+@plan.case("top in a console: the room's peers at once, new numbers each second, keys; q gives the console back [OPS-3]")
+def top(party):
+    # wine's console takes a sequence for text that fills the line, so the lines are long.
+    with terminal.Terminal(["/usr/bin/wine", party.client.ctl_path, "top"], columns=400, lines=20,
+                           env=wine.environment(party.windows.path, {"TERM": "xterm-256color"})) as term:
+        term.until("its room", lambda: term.line(3).startswith("room ROOM1: 1 peer, by bits"), 20)
+        tap.expect(term.line(0).startswith("softlan-client 0."), f"the first line: {term.text()}")
+        # The second round of answers brings the rates.
+        term.until("rates", lambda: term.line(5).split()[2:3] == ["gateway"] and term.line(5).split()[3] != "-", 10)
+        term.press("n")
+        term.until("the order", lambda: "by name" in term.line(3), 5)
+        term.press("q")
+        tap.expect_equal(term.wait(10), 0, "exit code")
+        tap.expect(term.raw.rindex(b"\x1b[?1049l") > term.raw.rindex(b"\x1b[?1049h"), "the first screen")
 
 
 @plan.case("stop: leaves the room in order, media down, softlanctl.exe says 3; stopped again is no error; starts again [OPS-2]")
