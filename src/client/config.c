@@ -206,6 +206,9 @@ const struct sl_option sl_client_options[] = {
 		.max = 2147483647,
 		.restart = true,
 		.help = "The metric of the routes in tap.routes: high, so that a local network comes first.",
+		.note = "On Windows it is the metric of the whole adapter. A game that looks for others with "
+			"packets to 255.255.255.255 finds the party there only with the best metric of all: "
+			"1. Names are then looked up at the party's DNS servers first.",
 	},
 	{
 		.name = "tap.address",

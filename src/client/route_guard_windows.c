@@ -20,6 +20,7 @@ struct route_guard {
 	struct sl_timer *recheck;
 	bool soon; // the timer is set for a change
 	bool lost; // `failed` was called
+	bool up;   // the TAP has been: its default routes are ours to remove
 	void (*failed)(void *arg, const char *sentence);
 	void *arg;
 };
@@ -38,7 +39,8 @@ static void on_recheck(void *arg)
 	struct sl_error error = {0};
 
 	recheck_in(guard, RECHECK_NS);
-	relay_pin_clear_tap(&guard->pin, guard->env->now_ns);
+	if (guard->up)
+		relay_pin_clear_tap(&guard->pin, guard->env->now_ns);
 	if (guard->lost || relay_pin_check(&guard->pin, &error) == SL_OK)
 		return;
 	guard->lost = true;
@@ -62,6 +64,7 @@ int route_guard_pin(struct route_guard *guard, const struct sl_addr *relay, stru
 
 int route_guard_verify(struct route_guard *guard, struct sl_error *error)
 {
+	guard->up = true;
 	relay_pin_clear_tap(&guard->pin, guard->env->now_ns);
 	return relay_pin_check(&guard->pin, error);
 }
@@ -92,7 +95,6 @@ int route_guard_new(struct sl_loop *loop, const struct route_guard_config *confi
 		result = sl_fail(error, SL_ERR_NOMEM, "%s: out of memory", config->tap);
 		goto out;
 	}
-	relay_pin_clear_tap(&guard->pin, guard->env->now_ns);
 	recheck_in(guard, RECHECK_NS);
 	*out = guard;
 	guard = NULL;

@@ -100,7 +100,8 @@ static int set_family(struct tap_overrides *o, int family, struct sl_error *erro
 			continue;
 		result = change_setting(o, family, setting, now[i], &why);
 		if (result != SL_OK && first == SL_OK) {
-			first = result;
+			// That there is no IPv6 at all, the look above says.
+			first = result == SL_ERR_NOT_FOUND ? SL_ERR_SYSTEM : result;
 			sl_fail(error, result, "%s", why.text);
 		}
 		if (result != SL_OK && family == AF_INET)

@@ -135,6 +135,11 @@ int cli_parse(const struct sl_daemon *daemon, int argc, char **argv, struct cli 
 			rc = sl_fail(error, SL_ERR_INVALID, "unexpected argument \"%.60s\"" SEE_HELP, arg);
 		i += used;
 	}
+	// The service manager would start it without them.
+	if (rc == SL_OK && out->service && out->setting_count > 0)
+		rc = sl_fail(error, SL_ERR_INVALID,
+			     "--service takes no settings but -c FILE; put --%s into the file",
+			     out->settings[0].name);
 	sl_options_free(daemon->options, scratch);
 	free(scratch);
 	return rc;

@@ -9,7 +9,7 @@
 
 #include "common/wide.h"
 #include "daemon/control.h"
-#include "daemon/user.h"
+#include "daemon/user_windows.h"
 
 #define SCOPE "control"
 #define INSTANCES (SL_CONTROL_READERS_MAX + 8) // the one that waits, and those that are told to try again
@@ -118,8 +118,7 @@ static void listen_on(struct control_listen *listener)
 		return;
 	}
 	if (sl_log_every(&listener->limit, env->now_ns, &held_back))
-		sl_warn(env->log, SCOPE, "no further reader can be accepted (%s)",
-			sl_windows_error(code, text));
+		sl_warn(env->log, SCOPE, "a reader could not be accepted (%s)", sl_windows_error(code, text));
 	env->ops->timer_set(listener->pause, env->now_ns + PAUSE_NS);
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/user.h"
+#include "daemon/user_windows.h"
 
 const char control_stream_changers[] = "administrators (run it as administrator) and the daemon's own user";
 

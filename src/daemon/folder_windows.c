@@ -9,7 +9,7 @@
 
 #include "common/wide.h"
 #include "daemon/path.h"
-#include "daemon/user.h"
+#include "daemon/user_windows.h"
 
 // Full access for SYSTEM and administrators, nothing for others; so, too, for what is made in there.
 static const wchar_t access[] = L"D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";

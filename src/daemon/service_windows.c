@@ -15,9 +15,8 @@
 
 #define START_HINT_MS 60000 // an adapter may have to be restarted
 #define STOP_HINT_MS 15000
-#define TAKES                                                                                                \
-	(SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN | SERVICE_ACCEPT_PRESHUTDOWN |                        \
-	 SERVICE_ACCEPT_PARAMCHANGE | SERVICE_ACCEPT_POWEREVENT)
+#define ENDS (SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN | SERVICE_ACCEPT_PRESHUTDOWN)
+#define TAKES (ENDS | SERVICE_ACCEPT_PARAMCHANGE | SERVICE_ACCEPT_POWEREVENT)
 
 struct service {
 	const struct sl_service_job *job;
@@ -39,7 +38,9 @@ static void report(struct service *service, DWORD state, DWORD hint_ms)
 	status->dwServiceType = SERVICE_WIN32_OWN_PROCESS;
 	status->dwCheckPoint = hint_ms && status->dwCurrentState == state ? status->dwCheckPoint + 1 : 0;
 	status->dwCurrentState = state;
-	status->dwControlsAccepted = state == SERVICE_RUNNING ? TAKES : 0;
+	status->dwControlsAccepted = state == SERVICE_RUNNING         ? TAKES
+				     : state == SERVICE_START_PENDING ? ENDS
+								      : 0;
 	status->dwWaitHint = hint_ms;
 	SetServiceStatus(service->handle, status);
 }

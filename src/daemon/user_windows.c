@@ -1,4 +1,4 @@
-#include "daemon/user.h"
+#include "daemon/user_windows.h"
 
 TOKEN_USER *user_of_token(HANDLE token)
 {

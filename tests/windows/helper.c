@@ -120,7 +120,8 @@ static const struct verb *find(const struct verb *verbs, const WCHAR *name)
 
 static void run(struct helper *helper, int argc, WCHAR **argv)
 {
-	const struct verb *tables[] = {driver_verbs(), registry_verbs(), service_verbs(), probe_verbs(), pipe_verbs()};
+	const struct verb *tables[] = {driver_verbs(), registry_verbs(), service_verbs(), probe_verbs(),
+				       pipe_verbs()};
 	struct answer *answer = &helper->answer;
 	const struct verb *verb = NULL;
 	DWORD error = ERROR_INVALID_FUNCTION;

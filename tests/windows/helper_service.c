@@ -103,6 +103,7 @@ static DWORD query_verb(struct helper *helper, int argc, WCHAR **argv)
 		answer_number(to, "pid", status.dwProcessId);
 		answer_number(to, "start_type", u.config.dwStartType);
 		answer_text(to, "path", u.config.lpBinaryPathName);
+		answer_text(to, "account", u.config.lpServiceStartName ? u.config.lpServiceStartName : L"");
 		answer_text(to, "display_name", u.config.lpDisplayName ? u.config.lpDisplayName : L"");
 	}
 	return close_service(manager, service, error);

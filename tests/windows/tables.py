@@ -4,6 +4,7 @@ namespace."""
 import json
 import os
 import socket
+import sys
 import time
 
 import wine
@@ -18,11 +19,12 @@ CHANGES = ("CreateIpForwardEntry2", "DeleteIpForwardEntry2", "SetIpInterfaceEntr
 class Netd:
     """For one prefix; `exe` is the installed program's path on Linux."""
 
-    def __init__(self, prefix, role, exe):
-        self.control_path = prefix.party.path("netd.sock")
+    def __init__(self, prefix, exe):
+        name = os.path.basename(prefix.path)
+        self.control_path = prefix.party.path(f"{name}-netd.sock")
         port_file = os.path.join(os.path.dirname(exe), "netd.port")
-        self.process = prefix.party.spawn(role, ["/usr/bin/python3", "-B", os.path.join(HERE, "netd.py"), port_file,
-                                                 self.control_path], log="netd.log", own_sysfs=False)
+        self.process = prefix.party.spawn(prefix.space.role, [sys.executable, "-B", os.path.join(HERE, "netd.py"), port_file,
+                                                 self.control_path], log=f"{name}-netd.log", own_sysfs=False)
         end = time.monotonic() + 5
         while not os.path.exists(port_file):
             if time.monotonic() > end:

@@ -14,9 +14,9 @@ TAP = "softlan"  # of the Windows machine, by this name in Linux' namespace as w
 MAC = "02:00:00:00:00:2a"
 
 
-def start(others=(), settings=None):
-    """A party with party.windows (wine.Prefix), party.tap (adapter.Adapter), party.netd (tables.Netd) and party.client;
-    `others`: homes with a Linux client."""
+def start(others=(), settings=None, joined=True):
+    """A party with party.windows (wine.Prefix), party.tap (adapter.Adapter), party.client and party.netd (tables.Netd);
+    `others`: homes with a Linux client. Without `joined` the client is not started."""
     with standard.building() as party:
         party.start_dhcp()
         party.relayd = daemons.make_relay(party).start()
@@ -27,7 +27,8 @@ def start(others=(), settings=None):
         party.windows.load_driver()
         party.tap = adapter.Adapter(party.windows, TAP, MAC)
         party.client = client.WindowsClient(party, party.windows, mac=MAC, **(settings or {}))
-        party.netd = tables.Netd(party.windows, "c1", party.client.path)
-        party.client.start()
+        party.netd = tables.Netd(party.windows, party.client.path)
+        if joined:
+            party.client.start()
         party.clients["c1"] = party.client
     return party

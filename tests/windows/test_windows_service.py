@@ -1,0 +1,181 @@
+#!/usr/bin/python3 -B
+"""softlan-client.exe as a service of Windows, at the party: installed, started, asked by softlanctl.exe, reloaded, stopped
+and removed. The service manager, the named pipe and the registry are wine's."""
+
+import json
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
+from party import daemons, standard, tap, topology, traffic  # noqa: E402  pylint: disable=C0413
+import adapter  # noqa: E402  pylint: disable=C0413
+import client  # noqa: E402  pylint: disable=C0413
+import tables  # noqa: E402  pylint: disable=C0413
+import wine  # noqa: E402  pylint: disable=C0413
+
+NAME, TAP, MAC = "softlan-client", "softlan", "02:00:00:00:00:2a"
+FOLDER = "C:\\ProgramData\\softlan"
+SOURCE = f"HKLM\\SYSTEM\\CurrentControlSet\\Services\\EventLog\\Application\\{NAME}"
+AUTO_START, PARAMCHANGE, STOP = 2, 6, 1
+
+
+def build():
+    with standard.building() as party:
+        party.start_dhcp()
+        party.relayd = daemons.make_relay(party).start()
+        party.gateway = daemons.make_gateway(party).start()
+        party.windows = wine.Prefix(party, "c1")
+        party.windows.load_driver()
+        party.tap = adapter.Adapter(party.windows, TAP, MAC)
+        # No path is in its file: all are the defaults.
+        party.client = client.WindowsClient(party, party.windows, mac=MAC)
+        party.netd = tables.Netd(party.windows, "c1", party.client.path)
+        for key in ("relay_ca", "identity_file"):
+            del party.client.settings[key]
+        party.exe = "C:\\softlan\\softlan-client.exe"
+    return party
+
+
+def end(party):
+    if party.windows.service(NAME):
+        party.windows.error_of("service-control", NAME, STOP)
+    tap.end_all(party)
+    party.windows.close()
+
+
+plan = tap.Plan(build, ("relay and gateway end in order, the prefix ends", end), wine.client_unusable)
+
+
+def service(party, action, *words, check=True):
+    """What --service prints, without what wine's service manager does not know."""
+    output = party.windows.run([party.exe, "--service", action, *words], check=check)
+    return "\n".join(line for line in output.splitlines() if "Invalid level" not in line)
+
+
+def fails(party, action):
+    """(exit code, output)"""
+    process = party.windows.start([party.exe, "--service", action], f"service-{action}")
+    return process.wait(60), process.output()
+
+
+def state(party):
+    found = party.windows.service(NAME)
+    return found and found["state"]
+
+
+def configure(party, **settings):
+    party.client.settings.update(settings)
+    with open(party.windows.file(f"{FOLDER}\\client.conf"), "w", encoding="utf-8") as file:
+        file.write(daemons.config_text(party.client.settings))
+
+
+def log(party):
+    with open(party.windows.file(f"{FOLDER}\\client.log"), encoding="utf-8", newline="") as file:
+        return file.read().replace("\r\n", "\n")
+
+
+def ctl(party, *words):
+    return json.loads(party.client.ctl_text("-j", *words))
+
+
+@plan.case("without a service each action says so; words that there are not, and `run` in a console, are usage [OPS-2]")
+def none(party):
+    for action in ("start", "stop", "reload", "status"):
+        code, output = fails(party, action)
+        tap.expect(code == 1 and "--service install installs it" in output, f"{action}: {code} {output}")
+    tap.expect("nothing to remove" in service(party, "remove"), "remove")
+    code, output = fails(party, "nonsense")
+    tap.expect(code == 2 and "install|remove|start|stop|reload|status" in output, f"nonsense: {code} {output}")
+    code, output = fails(party, "run")
+    tap.expect(code == 2 and "service manager" in output, f"run: {code} {output}")
+    output = party.windows.run([party.exe, "--service", "install", "--room", "ROOM1"], check=False)
+    tap.expect("put --room into the file" in output and not party.windows.service(NAME), f"with a setting: {output}")
+    output = party.windows.run([party.exe, "--help"])
+    tap.expect("--service install|remove|start|stop|reload|status" in output, f"--help: {output}")
+
+
+@plan.case("install: starts with Windows, by a quoted path, as SYSTEM; event source, private folder; a second time updates "
+           "[OPS-2]")
+def install(party):
+    tap.expect("installed" in service(party, "install"), "the first time")
+    tap.expect(os.path.isdir(party.windows.file(FOLDER)), f"no {FOLDER}")
+    found = party.windows.service(NAME)
+    tap.expect_equal((found["state"], found["start_type"], found["path"].lower()),
+                     (wine.SERVICE_STOPPED, AUTO_START, f'"{party.exe}" --service run'.lower()), f"of {found}")
+    tap.expect_equal(found["account"], "LocalSystem", "the account")
+    values = party.windows.registry_values(SOURCE)
+    tap.expect(values["EventMessageFile"].endswith("EventCreate.exe") and values["TypesSupported"] == 7, f"{values}")
+    tap.expect("brought up to date" in service(party, "install", "-c", "C:\\softlan\\other.conf"), "the second time")
+    tap.expect(party.windows.service(NAME)["path"].lower().endswith('--service run -c "c:\\softlan\\other.conf"'),
+               "the other file")
+    service(party, "install")
+
+
+@plan.case("start: up at once, in the room soon, by files at their usual places alone; status, peers and log [OPS-2 OPS-3 WIN-9]")
+def start(party):
+    with open(party.path("relay.der"), "rb") as source, open(party.windows.file(f"{FOLDER}\\relay-ca.der"), "wb") as file:
+        file.write(source.read())
+    configure(party)
+    began = time.monotonic()
+    tap.expect_equal(service(party, "start"), f"{NAME}: the service runs", "start")
+    tap.expect(time.monotonic() - began < 20, "it took too long")
+    tap.expect_equal(state(party), wine.SERVICE_RUNNING, "the state")
+    tap.expect_equal(service(party, "start"), f"{NAME}: the service runs already", "start again")
+    traffic.eventually("it is in the room", lambda: ctl(party, "status")["connected"], 30, step=0.2)
+    status = ctl(party, "status")
+    tap.expect_equal(status["config"], f"{FOLDER}\\client.conf", "its file")
+    tap.expect(service(party, "status").startswith(f"{NAME}: running, process {status['pid']}"), "--service status")
+    tap.expect(os.path.exists(party.windows.file(f"{FOLDER}\\client.log")), "no log file")
+    tap.expect("is up, MTU" in log(party), f"the log: {log(party)}")
+    lease = traffic.lease(party, "c1", TAP)
+    traffic.ping(party.c1, topology.LAN_HOST)
+    traffic.eventually("the address in status", lambda: (ctl(party, "status")["tap"]["address"] or "").startswith(lease),
+                       15, step=0.5)
+    tap.expect("ROOM1" in party.client.ctl_text("status"), "softlanctl.exe status, for people")
+
+
+@plan.case("reload, by --service, softlanctl and net.exe's way (parameter change); a file that is wrong is refused [OPS-1]")
+def reload(party):
+    before = log(party).count("config: reloaded")
+    service(party, "reload")
+    traffic.eventually("--service reload", lambda: log(party).count("config: reloaded") == before + 1, 5, step=0.1)
+    party.windows.ask("service-control", NAME, PARAMCHANGE)
+    traffic.eventually("a parameter change", lambda: log(party).count("config: reloaded") == before + 2, 5, step=0.1)
+    configure(party, log={"level": "debug"})
+    tap.expect_equal(ctl(party, "reload")["reloaded"], True, "softlanctl reload")
+    configure(party, log={"level": "loud"})
+    output = party.windows.run([party.client.ctl_path, "reload"], check=False)
+    tap.expect("log.level" in output, f"a file that is wrong: {output}")
+    tap.expect_equal(ctl(party, "status")["connected"], True, "still in the room")
+    configure(party, log={"level": "info"})
+
+
+@plan.case("stop: leaves the room in order, media down, softlanctl.exe says 3; stopped again is no error; starts again [OPS-2]")
+def stop(party):
+    tap.expect_equal(service(party, "stop"), f"{NAME}: the service is stopped", "stop")
+    tap.expect_equal(state(party), wine.SERVICE_STOPPED, "the state")
+    traffic.eventually("gone from the room", lambda: not party.client.in_room(), 1, step=0.05)
+    tap.expect("daemon: ending" in log(party).splitlines()[-1] or "ending" in log(party)[-400:], f"the log: {log(party)[-400:]}")
+    tap.expect_equal(party.tap.state()["media"], 0, "the media")
+    asked = party.windows.start([party.client.ctl_path, "status"], "asked")
+    tap.expect_equal((asked.wait(20), "no softlan daemon runs here" in asked.output()), (3, True), "softlanctl.exe")
+    tap.expect_equal(service(party, "stop"), f"{NAME}: the service is stopped", "stop again")
+    code, output = fails(party, "reload")
+    tap.expect(code == 1, f"reload of one that is stopped: {code} {output}")
+    service(party, "start")
+    traffic.eventually("in the room again", lambda: ctl(party, "status")["connected"], 30, step=0.2)
+
+
+@plan.case("remove stops it first, and nothing is left but the folder; a mistake in its file is told before [OPS-2]")
+def remove(party):
+    tap.expect_equal(service(party, "remove"), f"{NAME}: the service is removed", "remove")
+    tap.expect_equal(party.windows.service(NAME), None, "the service")
+    tap.expect_equal(party.windows.error_of("reg-list", SOURCE), 2, "the event source")
+    traffic.eventually("gone from the room", lambda: not party.client.in_room(), 1, step=0.05)
+    tap.expect("nothing to remove" in service(party, "remove"), "remove again")
+    tap.expect({"client.conf", "client.log", "relay-ca.der"} <= set(os.listdir(party.windows.file(FOLDER))), "the folder")
+
+
+if __name__ == "__main__":
+    plan.main()
