@@ -30,7 +30,7 @@ def build():
         party.tap = adapter.Adapter(party.windows, TAP, MAC)
         # No path is in its file: all are the defaults.
         party.client = client.WindowsClient(party, party.windows, mac=MAC)
-        party.netd = tables.Netd(party.windows, "c1", party.client.path)
+        party.netd = tables.Netd(party.windows, party.client.path)
         for key in ("relay_ca", "identity_file"):
             del party.client.settings[key]
         party.exe = "C:\\softlan\\softlan-client.exe"
