@@ -11,7 +11,7 @@ import wine  # noqa: E402  pylint: disable=C0413
 import windows_party  # noqa: E402  pylint: disable=C0413
 
 TAP, MAC = windows_party.TAP, windows_party.MAC
-MEGABYTES = 200
+MEGABYTES, MEGABYTES_UP = 200, 40
 
 plan = tap.Plan(lambda: windows_party.start(others=("c2",)), unusable=wine.client_unusable)
 
@@ -84,9 +84,9 @@ def download(party):
     print(f"# {rate:.0f} Mbit/s")
 
 
-@plan.case(f"{MEGABYTES} MB by TCP to the LAN, with the right checksum [CORE-3]", limit=300)
+@plan.case(f"{MEGABYTES_UP} MB by TCP to the LAN, with the right checksum [CORE-3]", limit=300)
 def upload(party):
-    rate = traffic.transfer(party.c1, party.lan, topology.LAN_HOST, MEGABYTES, timeout=280)
+    rate = traffic.transfer(party.c1, party.lan, topology.LAN_HOST, MEGABYTES_UP, timeout=280)
     print(f"# {rate:.0f} Mbit/s")
 
 
@@ -94,7 +94,7 @@ def upload(party):
 def statistics(party):
     status = party.client.status()
     tap.expect(0 < status["rtt_ms"] < 1000, f"rtt_ms {status['rtt_ms']}")
-    least = MEGABYTES * 1_000_000 // 1500 // 4
+    least = MEGABYTES_UP * 1_000_000 // 1500
     for name in ("rx_frames", "tx_frames", "rx_datagrams", "tx_datagrams"):
         tap.expect(status["counters"][name] > least, f"{name} is {status['counters'][name]}")
     state = party.tap.state()
