@@ -144,7 +144,7 @@ def own_tables(windows, there):
     away."""
     program = windows.file(f"{FOLDER}\\softlan-client.exe")
     if there:
-        tables.Netd(windows, "c1", program)
+        tables.Netd(windows, program)
         return
     for name in ("iphlpapi.dll", "netd.port"):
         os.unlink(os.path.join(os.path.dirname(program), name))
