@@ -11,7 +11,8 @@ extern const struct os_tables os_tables_windows;
 // The interface with this index. SL_OK or a code with a sentence.
 int os_interface(int ifindex, uint64_t *luid, struct sl_error *error);
 
-// undo_new on a file of ProgramData that is this interface's own; `what`: "route", "tap".
+// undo_new on a file of ProgramData that is this interface's own; `what`: "route", "tap". What runs with
+// other interfaces have left there is undone, too: one client alone runs on a computer.
 int os_undo_new(struct sl_log *log, const char *what, uint64_t tap, struct undo **out,
 		struct sl_error *error);
 

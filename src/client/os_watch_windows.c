@@ -6,10 +6,8 @@
 
 #include <iphlpapi.h>
 #include <netioapi.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/path.h"
 #include "net/async.h"
 
 struct os_watch {
@@ -72,19 +70,4 @@ void os_watch_free(struct os_watch *watch)
 		CancelMibChangeNotify2(watch->addresses);
 	sl_async_free(watch->async);
 	free(watch);
-}
-
-int os_undo_new(struct sl_log *log, const char *what, uint64_t tap, struct undo **out, struct sl_error *error)
-{
-	char *folder = sl_path(SL_STATEDIR), file[1024];
-	int len;
-
-	*out = NULL;
-	if (!folder)
-		return sl_fail(error, SL_ERR_NOMEM, "client: out of memory");
-	len = snprintf(file, sizeof file, "%s\\%s-%llx.undo", folder, what, (unsigned long long)tap);
-	free(folder);
-	if (len < 0 || (size_t)len >= sizeof file)
-		return sl_fail(error, SL_ERR_TOO_LARGE, "client: the path of ProgramData is too long");
-	return undo_new(&os_tables_windows, log, file, tap, out, error);
 }

@@ -294,6 +294,7 @@ void tap_overrides_check(struct tap_overrides *o)
 		if (strncmp(o->warning, error.text, sizeof o->warning - 1) != 0)
 			sl_warn(o->log, SCOPE, "%s", error.text);
 		snprintf(o->warning, sizeof o->warning, "%.255s", error.text);
+		o->ipv6_failed = false; // so that the warning is about both when IPv4 is right again
 	}
 	if (o->addressed)
 		put_back_missing(o);

@@ -44,8 +44,11 @@ static uint32_t change(HDEVINFO devices, SP_DEVINFO_DATA *device)
 	SP_DEVINSTALL_PARAMS_W after = {.cbSize = sizeof(after)};
 
 	if (!SetupDiSetClassInstallParamsW(devices, device, &params.ClassInstallHeader, sizeof(params)) ||
-	    !SetupDiCallClassInstaller(DIF_PROPERTYCHANGE, devices, device))
-		return GetLastError();
+	    !SetupDiCallClassInstaller(DIF_PROPERTYCHANGE, devices, device)) {
+		uint32_t code = GetLastError();
+
+		return code ? code : ERROR_GEN_FAILURE;
+	}
 	if (SetupDiGetDeviceInstallParamsW(devices, device, &after) &&
 	    (after.Flags & (DI_NEEDREBOOT | DI_NEEDRESTART)))
 		return ERROR_SUCCESS_REBOOT_REQUIRED;

@@ -74,12 +74,13 @@ static DWORD get_verb(struct helper *helper, int argc, WCHAR **argv)
 	return error;
 }
 
-// reg-list KEY: names of its keys, and its values
+// reg-list KEY: names of its keys, its values, and when it was last written: 100 ns since 1601, UTC
 static DWORD list_verb(struct helper *helper, int argc, WCHAR **argv)
 {
 	struct answer *to = &helper->answer;
 	WCHAR name[1024];
 	DWORD error, length, type, size;
+	FILETIME written;
 	HKEY key;
 
 	(void)argc;
@@ -104,6 +105,8 @@ static DWORD list_verb(struct helper *helper, int argc, WCHAR **argv)
 		answer_bracket(to, NULL, '}');
 	}
 	answer_bracket(to, NULL, ']');
+	if (!RegQueryInfoKeyW(key, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, &written))
+		answer_number(to, "written", (int64_t)written.dwHighDateTime << 32 | written.dwLowDateTime);
 	RegCloseKey(key);
 	return 0;
 }

@@ -1,8 +1,8 @@
-/* A double of iphlpapi.dll for wine, which reads the network's tables but cannot change them. Put beside the program
- * (wine.Prefix.prefer_dll), with a file netd.port that names netd.py's port on the loopback. Each call of the client's
- * goes to netd.py as a line, "NAME WORDS…", which is logged there, and may be made to fail; what changes something
- * changes the Linux tables of the namespace. All else goes to wine's own DLL. Illegal parameters are refused as
- * Windows does. */
+/* A double of iphlpapi.dll for wine, which reads the network's tables but cannot change them. Put beside the
+ * program (wine.Prefix.prefer_dll), with a file netd.port that names netd.py's port on the loopback. Each
+ * call of the client's goes to netd.py as a line, "NAME WORDS…", which is logged there, and may be made to
+ * fail; what changes something changes the Linux tables of the namespace. All else goes to wine's own DLL.
+ * Illegal parameters are refused as Windows does. */
 #define WIN32_LEAN_AND_MEAN
 #define _WIN32_WINNT 0x0a00
 #include <winsock2.h>
@@ -100,7 +100,8 @@ static FARPROC real(const char *name)
 	return GetProcAddress(LoadLibraryA(path), name);
 }
 
-typedef ULONG_PTR(WINAPI *any_function)(ULONG_PTR, ULONG_PTR, ULONG_PTR, ULONG_PTR, ULONG_PTR, ULONG_PTR, ULONG_PTR);
+typedef ULONG_PTR(WINAPI *any_function)(ULONG_PTR, ULONG_PTR, ULONG_PTR, ULONG_PTR, ULONG_PTR, ULONG_PTR,
+					ULONG_PTR);
 #define FORWARD(name)                                                                                        \
 	EXPORT ULONG_PTR WINAPI name(ULONG_PTR a, ULONG_PTR b, ULONG_PTR c, ULONG_PTR d, ULONG_PTR e,        \
 				     ULONG_PTR f, ULONG_PTR g);                                              \
@@ -212,7 +213,7 @@ static DWORD ask(char *answer, const char *format, ...)
 static const char *address_text(const SOCKADDR_INET *address, char out[INET6_ADDRSTRLEN])
 {
 	const void *bytes = address->si_family == AF_INET6 ? (const void *)&address->Ipv6.sin6_addr
-							    : (const void *)&address->Ipv4.sin_addr;
+							   : (const void *)&address->Ipv4.sin_addr;
 
 	if (!InetNtopA(address->si_family, (void *)(uintptr_t)bytes, out, INET6_ADDRSTRLEN))
 		strcpy(out, "?");
@@ -317,7 +318,8 @@ DWORD WINAPI GetIpForwardTable2(ADDRESS_FAMILY family, MIB_IPFORWARD_TABLE2 **ta
 	for (const char *p = answer; *p; p++)
 		count += *p == '\n';
 	*table = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY,
-			   sizeof **table + count * sizeof(*table)->Table[0]); /* as wine's FreeMibTable has it */
+			   sizeof **table +
+				   count * sizeof(*table)->Table[0]); /* as wine's FreeMibTable has it */
 	if (!*table)
 		return ERROR_NOT_ENOUGH_MEMORY;
 	for (line = answer; *line;) {
@@ -444,8 +446,8 @@ DWORD WINAPI DeleteUnicastIpAddressEntry(const MIB_UNICASTIPADDRESS_ROW *row)
 EXPORT DWORD WINAPI GetUnicastIpAddressTable(ADDRESS_FAMILY family, MIB_UNICASTIPADDRESS_TABLE **table);
 DWORD WINAPI GetUnicastIpAddressTable(ADDRESS_FAMILY family, MIB_UNICASTIPADDRESS_TABLE **table)
 {
-	DWORD(WINAPI * function)(ADDRESS_FAMILY, MIB_UNICASTIPADDRESS_TABLE **) =
-		(void *)real("GetUnicastIpAddressTable");
+	DWORD(WINAPI * function)
+	(ADDRESS_FAMILY, MIB_UNICASTIPADDRESS_TABLE **) = (void *)real("GetUnicastIpAddressTable");
 	DWORD code = ask(NULL, "GetUnicastIpAddressTable");
 
 	return code != NO_ERROR ? code : function(family, table);
@@ -499,8 +501,8 @@ static DWORD notify_start(const char *kind, const struct notify *wanted, HANDLE 
 	return NO_ERROR;
 }
 
-EXPORT DWORD WINAPI NotifyRouteChange2(ADDRESS_FAMILY family, PIPFORWARD_CHANGE_CALLBACK callback, void *context,
-				       BOOLEAN initial, HANDLE *handle);
+EXPORT DWORD WINAPI NotifyRouteChange2(ADDRESS_FAMILY family, PIPFORWARD_CHANGE_CALLBACK callback,
+				       void *context, BOOLEAN initial, HANDLE *handle);
 DWORD WINAPI NotifyRouteChange2(ADDRESS_FAMILY family, PIPFORWARD_CHANGE_CALLBACK callback, void *context,
 				BOOLEAN initial, HANDLE *handle)
 {
@@ -510,21 +512,23 @@ DWORD WINAPI NotifyRouteChange2(ADDRESS_FAMILY family, PIPFORWARD_CHANGE_CALLBAC
 
 EXPORT DWORD WINAPI NotifyIpInterfaceChange(ADDRESS_FAMILY family, PIPINTERFACE_CHANGE_CALLBACK callback,
 					    void *context, BOOLEAN initial, HANDLE *handle);
-DWORD WINAPI NotifyIpInterfaceChange(ADDRESS_FAMILY family, PIPINTERFACE_CHANGE_CALLBACK callback, void *context,
-				     BOOLEAN initial, HANDLE *handle)
+DWORD WINAPI NotifyIpInterfaceChange(ADDRESS_FAMILY family, PIPINTERFACE_CHANGE_CALLBACK callback,
+				     void *context, BOOLEAN initial, HANDLE *handle)
 {
 	(void)family, (void)initial;
 	return notify_start("watch link\n",
 			    &(struct notify){.interface_changed = callback, .context = context}, handle);
 }
 
-EXPORT DWORD WINAPI NotifyUnicastIpAddressChange(ADDRESS_FAMILY family, PUNICAST_IPADDRESS_CHANGE_CALLBACK callback,
-						 void *context, BOOLEAN initial, HANDLE *handle);
+EXPORT DWORD WINAPI NotifyUnicastIpAddressChange(ADDRESS_FAMILY family,
+						 PUNICAST_IPADDRESS_CHANGE_CALLBACK callback, void *context,
+						 BOOLEAN initial, HANDLE *handle);
 DWORD WINAPI NotifyUnicastIpAddressChange(ADDRESS_FAMILY family, PUNICAST_IPADDRESS_CHANGE_CALLBACK callback,
 					  void *context, BOOLEAN initial, HANDLE *handle)
 {
 	(void)family, (void)initial;
-	return notify_start("watch address\n", &(struct notify){.address = callback, .context = context}, handle);
+	return notify_start("watch address\n", &(struct notify){.address = callback, .context = context},
+			    handle);
 }
 
 EXPORT DWORD WINAPI CancelMibChangeNotify2(HANDLE handle);

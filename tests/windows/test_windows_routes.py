@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
-from party import tap, topology, traffic  # noqa: E402  pylint: disable=C0413
+from party import daemons, tap, topology, traffic  # noqa: E402  pylint: disable=C0413
 import tables  # noqa: E402  pylint: disable=C0413
 import wine  # noqa: E402  pylint: disable=C0413
 import windows_party  # noqa: E402  pylint: disable=C0413
@@ -231,6 +231,30 @@ def killed(party):
     expect_as_before(party, "after the next start and end")
 
 
+@plan.case("what a run with another adapter has left is undone, too [WIN-6]")
+def another_adapter(party):
+    with started(party):
+        party.client.kill()
+    left = undo_files(party)
+    tap.expect(all(os.stat(path).st_mode & 0o007 == 0 for path in left), "others may read the undo files")
+    for path in left:
+        folder, name = os.path.split(path)
+        os.rename(path, os.path.join(folder, name.split("-")[0] + "-5.undo"))
+    with started(party):
+        # Its settings are not this adapter's to undo.
+        tap.expect_equal(said(party).count("is no list of what is to be undone"), 1, "files set aside")
+        tap.expect_equal(said(party).count("1 of its 1 changes undone now"), 1, "lines about the route")
+        tap.expect_equal(party.client.status()["route"]["pin"], "own", "pin")
+        party.client.stop()
+    for path in undo_files(party):
+        os.unlink(path)
+    index = party.index[TAP]
+    for version in (4, 6):
+        party.netd.change_settings(index, version, **party.before["settings"][version])
+    party.c1.batch([f"link set {TAP} mtu {party.before['mtu']}"])
+    expect_as_before(party, "after the end")
+
+
 @plan.case("a file that is no list of undoings is set aside, with a sentence [WIN-6]")
 def hostile_file(party):
     with started(party):
@@ -295,6 +319,34 @@ def reverts(party):
         traffic.eventually("both halves are gone", lambda: not [
             one for one in party.c1.ip_json(f"route show dev {TAP}") if one["dst"].endswith("/1")], 7)
         tap.expect_equal(party.client.status()["route"]["defaults_removed"], 2, "defaults_removed")
+        party.client.stop()
+    expect_as_before(party, "after the end")
+
+
+@plan.case("a relay with an IPv6 address: its host route is pinned and removed [WIN-5 NET-1]")
+def pinned6(party):
+    relay = daemons.make_relay(party, "relay6", listen=f"[{topology.RELAY6}]:443",
+                               dev_certificate_out=party.path("relay6.der"),
+                               state_directory=party.path("relay6-state")).start()
+    try:
+        with started(party, relay=f"[{topology.RELAY6}]:443", relay_ca=party.path("relay6.der")):
+            found = [one for one in party.c1.ip_json("-6 route show") if one["dst"] == topology.RELAY6]
+            tap.expect_equal([(one.get("gateway"), one["dev"]) for one in found], [("2001:db8:71::1", "eth0")],
+                             "host routes to the relay")
+            party.client.stop()
+    finally:
+        relay.stop()
+        party.daemons.remove(relay)
+    expect_as_before(party, "after the end")
+
+
+@plan.case("the party's network is also the one at home: said clearly, and the relay is kept [LIN-3 WIN-5]")
+def clash(party):
+    with started(party, tap={"address": "192.168.71.77/24"}):
+        traffic.eventually("the clash is told", lambda: any(
+            "192.168.71.0/24" in one and f"overlaps the local network of eth0 (interface {party.index['eth0']})" in one
+            for one in party.client.status()["warnings"]), 10, step=0.5)
+        tap.expect(party.client.connected(), "not connected")
         party.client.stop()
     expect_as_before(party, "after the end")
 
@@ -365,7 +417,24 @@ def faults(party):
     tap.expect(tried >= 20, f"only {tried} runs")
 
 
-@plan.case("each call that reads fails in turn: named, all undone [WIN-5 WIN-7]", limit=300)
+@plan.case("each call that reads fails once, in turn: named, unless it is in the room all the same; all undone [WIN-5 WIN-7]",
+           limit=600)
+def read_faults_in_turn(party):
+    with started(party, **STATIC):
+        calls = [one["call"] for one in party.netd.log() if one["call"] not in tables.CHANGES]
+        party.client.stop()
+    seen, named = {}, 0
+    for call in calls:
+        after = seen[call] = seen.get(call, -1) + 1
+        text, joined, _ = run_with_fault(party, call, tables.ACCESS_DENIED, after, 1)
+        named += call in text
+        tap.expect(joined or call in text, f"{call} number {after}: {text[-600:]}")
+        expect_as_before(party, f"after {call} number {after} had failed")
+    print(f"# {len(calls)} runs, {named} times named")
+    tap.expect(len(calls) >= 15, f"only {len(calls)} runs")
+
+
+@plan.case("a call that reads never works: named, all undone [WIN-5 WIN-7]", limit=300)
 def read_faults(party):
     for call in ("GetBestRoute2", "GetIpInterfaceEntry", "GetUnicastIpAddressTable", "GetIpForwardTable2"):
         for code in (tables.ACCESS_DENIED, tables.NOT_FOUND):

@@ -334,6 +334,10 @@ class Prefix:
     def registry_values(self, key):
         return {one["name"]: one["value"] for one in self.ask("reg-list", key)["values"]}
 
+    def registry_written(self, key):
+        """When the key was changed last (time.time())."""
+        return self.ask("reg-list", key)["written"] / 1e7 - 11644473600  # seconds from 1601 to 1970
+
     def registry_delete(self, key, *name):
         self.ask("reg-delete", key, *name)
 
