@@ -6,6 +6,7 @@
 #include <sddl.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <wchar.h>
 
 #include "common/wide.h"
 #include "daemon/path.h"
@@ -14,22 +15,28 @@
 // Full access for SYSTEM and administrators, nothing for others; so, too, for what is made in there.
 static const wchar_t access[] = L"D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
 
-// ProgramData lets everybody make folders: one that was there before us may be a trap.
-static bool is_trusted(PSID owner)
+// SYSTEM, administrators, and the service that installs Windows itself (NT SERVICE\\TrustedInstaller).
+static bool is_trusted(PSID who)
 {
-	static const WELL_KNOWN_SID_TYPE trusted[] = {WinLocalSystemSid, WinBuiltinAdministratorsSid};
-	unsigned char sid[SECURITY_MAX_SID_SIZE];
-	TOKEN_USER *own;
-	bool same;
+	static const wchar_t *const trusted[] = {
+		L"S-1-5-18", L"S-1-5-32-544",
+		L"S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"};
+	bool found = false;
 
-	for (size_t i = 0; i < sizeof(trusted) / sizeof(trusted[0]); i++) {
-		DWORD size = sizeof(sid);
-		if (CreateWellKnownSid(trusted[i], NULL, sid, &size) && EqualSid(sid, owner))
-			return true;
+	for (size_t i = 0; !found && i < sizeof(trusted) / sizeof(trusted[0]); i++) {
+		PSID sid = NULL;
+		if (ConvertStringSidToSidW(trusted[i], &sid))
+			found = EqualSid(sid, who);
+		LocalFree(sid);
 	}
-	// Or ours, an administrator's who makes this.
-	own = user_of_process();
-	same = own && EqualSid(own->User.Sid, owner);
+	return found;
+}
+
+static bool is_own(PSID who)
+{
+	TOKEN_USER *own = user_of_process();
+	bool same = own && EqualSid(own->User.Sid, who);
+
 	LocalFree(own);
 	return same;
 }
@@ -41,7 +48,9 @@ static int take_over(wchar_t *wide, const char *path, PACL acl, struct sl_error 
 	PSID owner = NULL;
 	DWORD code = GetNamedSecurityInfoW(wide, SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL,
 					   NULL, NULL, &found);
-	bool trusted = code == ERROR_SUCCESS && owner && is_trusted(owner);
+	// ProgramData lets everybody make folders: one that was there before us may be a trap. Ours is an
+	// administrator's, who makes this.
+	bool trusted = code == ERROR_SUCCESS && owner && (is_trusted(owner) || is_own(owner));
 
 	LocalFree(found);
 	if (code == ERROR_SUCCESS && !trusted)
@@ -88,4 +97,49 @@ out:
 	free(wide);
 	free(path);
 	return rc;
+}
+
+// Does the list let somebody else write? Without a list all may do everything.
+static bool others_write(PACL acl)
+{
+	const DWORD changes = FILE_WRITE_DATA | FILE_DELETE_CHILD | DELETE | WRITE_DAC | WRITE_OWNER |
+			      GENERIC_WRITE | GENERIC_ALL;
+	ACCESS_ALLOWED_ACE *entry;
+
+	if (!acl)
+		return true;
+	for (DWORD i = 0; i < acl->AceCount; i++) {
+		if (GetAce(acl, i, (void **)&entry) && entry->Header.AceType == ACCESS_ALLOWED_ACE_TYPE &&
+		    !(entry->Header.AceFlags & INHERIT_ONLY_ACE) && (entry->Mask & changes) != 0 &&
+		    !is_trusted(&entry->SidStart))
+			return true;
+	}
+	return false;
+}
+
+static bool is_open(wchar_t *path)
+{
+	PSECURITY_DESCRIPTOR found = NULL;
+	PSID owner = NULL;
+	PACL acl = NULL;
+	DWORD code = GetNamedSecurityInfoW(path, SE_FILE_OBJECT,
+					   OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION, &owner,
+					   NULL, &acl, NULL, &found);
+	bool open = code == ERROR_SUCCESS && ((owner && !is_trusted(owner)) || others_write(acl));
+
+	LocalFree(found);
+	return open;
+}
+
+bool folder_is_open(const wchar_t *file)
+{
+	wchar_t *path = _wcsdup(file), *name = path ? wcsrchr(path, L'\\') : NULL;
+	bool open = path && is_open(path);
+
+	if (!open && name) {
+		*name = L'\0'; // its folder
+		open = is_open(path);
+	}
+	free(path);
+	return open;
 }

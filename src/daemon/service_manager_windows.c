@@ -202,6 +202,12 @@ int service_install(const struct sl_service_job *job)
 	warn(job, "the source in the event log", event_source_add(job->name));
 	if (firewall_allow(job->name, program, &error) != SL_OK)
 		fprintf(stderr, "%s: warning: %s\n", job->name, error.text);
+	if (folder_is_open(program))
+		fprintf(stderr,
+			"%s: warning: users who are no administrators may change this program, which the "
+			"service "
+			"runs as SYSTEM; keep it below Program Files\n",
+			job->name);
 	printf("%s: the service is %s and starts with Windows; --service start starts it now\n", job->name,
 	       update ? "brought up to date" : "installed");
 	exit_code = SL_EXIT_OK;
