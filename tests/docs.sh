@@ -45,6 +45,11 @@ for page in "$source"/man/*.[1-8]; do
 	check "$(basename "$page") is installed" "$(grep -qF "man/$(basename "$page")" "$source/Makefile.am" || echo "not in Makefile.am")"
 done
 
+for page in "$source"/docs/*.md; do
+	check "docs/$(basename "$page") is installed" \
+		"$(grep -qF "docs/$(basename "$page")" "$source/Makefile.am" || echo "not in Makefile.am")"
+done
+
 verbs=$("$build/softlanctl" --help | sed -n '/^Verbs/,/^$/s/^  \([a-z]*\) .*/\1/p')
 check "softlanctl --help lists verbs" "$(some "$verbs" 6)"
 check "softlanctl(8) has every verb [OPS-3]" "$(echo "$verbs" | missing "$source/man/softlanctl.8" '.It Cm ' '')"

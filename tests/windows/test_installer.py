@@ -27,7 +27,8 @@ secret = "a long word that you tell your friends";
 relay_ca = "";
 virtual_mac = "{MAC}";
 '''
-FILES = ["README.txt", "client.conf.sample", "licenses", "softlan-client.exe", "softlanctl.exe", "uninstall.exe"]
+FILES = ["README.txt", "client.conf.sample", "licenses", "softlan-client.exe", "softlanctl.exe", "uninstall.exe",
+         "windows.txt"]
 
 
 def installers():
