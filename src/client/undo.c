@@ -186,9 +186,14 @@ static int write_steps(struct undo *undo, struct sl_error *why)
 	len = (size_t)snprintf(text, size, "%s\n", HEAD);
 	for (size_t i = 0; i < undo->count; i++) {
 		json_t *json = step_json(&undo->steps[i].step);
-		len += json ? json_dumpb(json, text + len, size - len - 1, JSON_COMPACT) : 0;
-		text[len++] = '\n';
+		size_t line = json ? json_dumpb(json, text + len, size - len - 1, JSON_COMPACT) : 0;
 		json_decref(json);
+		if (line == 0) { // an empty line would make all of the file no list
+			free(text);
+			return sl_fail(why, SL_ERR_NOMEM, "out of memory");
+		}
+		len += line;
+		text[len++] = '\n';
 	}
 	result = private_file_write(undo->file, text, len, why);
 	free(text);
