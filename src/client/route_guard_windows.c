@@ -64,9 +64,13 @@ int route_guard_pin(struct route_guard *guard, const struct sl_addr *relay, stru
 
 int route_guard_verify(struct route_guard *guard, struct sl_error *error)
 {
+	int result;
+
 	guard->up = true;
 	relay_pin_clear_tap(&guard->pin, guard->env->now_ns);
-	return relay_pin_check(&guard->pin, error);
+	result = relay_pin_check(&guard->pin, error);
+	guard->lost = result != SL_OK; // told here: the next recheck need not
+	return result;
 }
 
 int route_guard_new(struct sl_loop *loop, const struct route_guard_config *config, struct route_guard **out,
