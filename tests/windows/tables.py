@@ -39,7 +39,9 @@ class Netd:
             sock.sendall(json.dumps(request).encode() + b"\n")
             data = b""
             while not data.endswith(b"\n"):
-                data += sock.recv(1 << 20)
+                if not (part := sock.recv(1 << 20)):
+                    raise EOFError("netd.py has ended")
+                data += part
         return json.loads(data)
 
     def log(self):

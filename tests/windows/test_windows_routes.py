@@ -72,11 +72,14 @@ def undo_files(party):
 
 
 @contextlib.contextmanager
-def started(party, wait=True, **settings):
-    """The client with other settings for one case; ends it if the case has not."""
+def started(party, wait=True, fault=None, **settings):
+    """The client with other settings for one case, and a call that fails from the start on (Netd.fail); ends it if the
+    case has not."""
     kept = dict(party.client.settings)
     party.client.settings.update(settings)
     party.netd.clear()
+    if fault:
+        party.netd.fail(*fault)
     party.log_start = len(party.client.log())
     try:
         yield party.client.start(wait)
@@ -366,8 +369,7 @@ def by_table(party):
 def run_with_fault(party, call, code, after, times, joins=False):
     """Starts the client with a call that fails so many times from one point on; returns what it said until it was in the
     room, had ended, or had said the name of the call, whether it is in the room, and the warnings of its status."""
-    with started(party, wait=False, **STATIC):
-        party.netd.fail(call, code, after, times)
+    with started(party, wait=False, fault=(call, code, after, times), **STATIC):
         end_by = time.monotonic() + 25
         while time.monotonic() < end_by and party.client.alive() and not after_join(party):
             if call in said(party) and not joins:

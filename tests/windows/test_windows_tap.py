@@ -36,11 +36,11 @@ def build():
         # What the client sends to DNS and relays, from before its first start on.
         party.sniffed = party.path("sniffed.txt")
         with open(party.sniffed, "wb") as text:
-            sniffer = party.c1.popen(["tcpdump", "-n", "-tt", "-l", "-i", "any", "udp port 53 or udp port 443"], stdout=text,
-                                     stderr=subprocess.PIPE)
+            sniffer = party.c1.popen(["tcpdump", "--immediate-mode", "-n", "-tt", "-l", "-i", "any",
+                                      "udp port 53 or udp port 443"], stdout=text, stderr=subprocess.PIPE)
         party.processes.append(sniffer)
-        while b"listening" not in sniffer.stderr.readline():
-            pass
+        if not any(b"listening" in line for line in sniffer.stderr):
+            raise RuntimeError("tcpdump has ended")
     return party
 
 
