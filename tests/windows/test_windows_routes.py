@@ -146,11 +146,12 @@ def order(party):
 
 
 @plan.case("settings of the TAP: MTU of the room, metric, no default routes, both families; Ctrl-C undoes all in reverse "
-           "order [WIN-7 WIN-10 WIN-6]")
+           "order; the adapter's index comes from its GUID, status has its addresses [WIN-6 WIN-7 WIN-8 WIN-10]")
 def settings_and_end(party):
     with started(party, tap={**STATIC["tap"], "metric": 4000}):
         mtu = party.client.status()["mtu"]
         index = party.index[TAP]
+        tap.expect_equal(party.client.status()["tap"]["ifindex"], index, "the adapter's index")
         for version in (4, 6):
             tap.expect_equal(party.netd.settings()[index, version],
                              {"metric": 4000, "automatic": 0, "mtu": mtu, "disabled": 1}, f"IPv{version} settings")
