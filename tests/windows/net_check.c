@@ -14,6 +14,7 @@
 #define THREADS 4
 #define SENDS 1000
 #define DATAGRAMS 300
+#define RESTLESS 1000000
 #define PIPE_NAME L"\\\\.\\pipe\\softlan-net-check"
 
 struct world {
@@ -177,6 +178,28 @@ static void wakeups_come_from_threads(void)
 	WaitForMultipleObjects(THREADS, threads, TRUE, 5000);
 	for (int i = 0; i < THREADS; i++)
 		CloseHandle(threads[i]);
+	sl_async_free(t.async);
+	end(&t.w);
+}
+
+// Sends itself again whenever it is called.
+static void on_restless(void *arg)
+{
+	struct threads *t = arg;
+
+	if (++t->w.count < RESTLESS)
+		sl_async_send(t->async);
+}
+
+static void wakeups_leave_others_their_turn(void)
+{
+	struct threads t = {.sent = 0};
+
+	start(&t.w);
+	t.async = sl_loop_async(t.w.loop, on_restless, &t);
+	sl_async_send(t.async);
+	run(&t.w, 20);
+	check(t.w.count > 1 && t.w.count < RESTLESS, "one that is always sent keeps no timer waiting");
 	sl_async_free(t.async);
 	end(&t.w);
 }
@@ -434,6 +457,7 @@ int main(void)
 	clock_is_the_counter();
 	timers_are_precise();
 	wakeups_come_from_threads();
+	wakeups_leave_others_their_turn();
 	signals_come_from_threads();
 	devices_complete_in_the_loop();
 	udp_talks();
