@@ -70,7 +70,8 @@ void sl_console_end(void)
 {
 	fflush(stdout);
 	fflush(stderr);
-	SetConsoleCtrlHandler(on_console, FALSE);
+	// The handler stays: while a console closes, SetConsoleCtrlHandler waits for a thread that waits for
+	// our end.
 	put_back();
 }
 

@@ -41,18 +41,25 @@ static bool is_own(PSID who)
 	return same;
 }
 
-static int take_over(wchar_t *wide, const char *path, PACL acl, struct sl_error *error)
+static int take_over(HANDLE folder, const char *path, PACL acl, struct sl_error *error)
 {
 	char text[SL_WINDOWS_ERROR];
+	BY_HANDLE_FILE_INFORMATION info;
 	PSECURITY_DESCRIPTOR found = NULL;
 	PSID owner = NULL;
-	DWORD code = GetNamedSecurityInfoW(wide, SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL,
-					   NULL, NULL, &found);
+	DWORD code = GetSecurityInfo(folder, SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL, NULL,
+				     NULL, &found);
 	// ProgramData lets everybody make folders: one that was there before us may be a trap. Ours is an
 	// administrator's, who makes this.
 	bool trusted = code == ERROR_SUCCESS && owner && (is_trusted(owner) || is_own(owner));
 
 	LocalFree(found);
+	if (code == ERROR_SUCCESS && !GetFileInformationByHandle(folder, &info))
+		code = GetLastError();
+	if (code == ERROR_SUCCESS && ((info.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) ||
+				      !(info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)))
+		return sl_fail(error, SL_ERR_EXISTS, "%s is not a folder, but a file or a link; remove it",
+			       path);
 	if (code == ERROR_SUCCESS && !trusted)
 		return sl_fail(
 			error, SL_ERR_EXISTS,
@@ -60,13 +67,21 @@ static int take_over(wchar_t *wide, const char *path, PACL acl, struct sl_error 
 			"remove it",
 			path);
 	if (code == ERROR_SUCCESS)
-		code = SetNamedSecurityInfoW(wide, SE_FILE_OBJECT,
-					     DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
-					     NULL, NULL, acl, NULL);
+		code = SetSecurityInfo(folder, SE_FILE_OBJECT,
+				       DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, NULL,
+				       NULL, acl, NULL);
 	if (code != ERROR_SUCCESS)
 		return sl_fail(error, SL_ERR_SYSTEM, "folder %s cannot be made private: %s", path,
 			       sl_windows_error(code, text));
 	return SL_OK;
+}
+
+// As it is, and not what it may link to: that may be the system's own, and be another one tomorrow.
+static HANDLE open_folder(const wchar_t *path)
+{
+	return CreateFileW(path, READ_CONTROL | WRITE_DAC | FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES,
+			   FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
+			   FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, NULL);
 }
 
 int folder_make(struct sl_error *error)
@@ -76,6 +91,7 @@ int folder_make(struct sl_error *error)
 	wchar_t *wide = path ? sl_wide(path) : NULL;
 	PSECURITY_DESCRIPTOR security = NULL;
 	BOOL present, defaulted;
+	HANDLE folder;
 	PACL acl = NULL;
 	int rc = SL_OK;
 
@@ -87,11 +103,15 @@ int folder_make(struct sl_error *error)
 	attributes.lpSecurityDescriptor = security;
 	if (CreateDirectoryW(wide, &attributes))
 		goto out;
-	if (GetLastError() != ERROR_ALREADY_EXISTS)
+	folder = GetLastError() == ERROR_ALREADY_EXISTS ? open_folder(wide) : INVALID_HANDLE_VALUE;
+	if (folder == INVALID_HANDLE_VALUE) {
 		rc = sl_fail(error, SL_ERR_SYSTEM, "folder %s cannot be made: %s", path,
 			     sl_windows_error(GetLastError(), text));
-	else if (GetSecurityDescriptorDacl(security, &present, &acl, &defaulted) && present)
-		rc = take_over(wide, path, acl, error);
+		goto out;
+	}
+	if (GetSecurityDescriptorDacl(security, &present, &acl, &defaulted) && present)
+		rc = take_over(folder, path, acl, error);
+	CloseHandle(folder);
 out:
 	LocalFree(security);
 	free(wide);

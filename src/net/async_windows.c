@@ -12,6 +12,7 @@ struct sl_async {
 	struct sl_loop *loop;
 	struct sl_async *next;
 	volatile LONG sent;
+	bool due; // of the loop: it was sent before this wake-up, and is not called yet
 	void (*fn)(void *arg);
 	void *arg;
 };
@@ -24,18 +25,19 @@ struct sl_wakeups {
 	struct sl_async *list;
 };
 
-static struct sl_async *next_sent(struct sl_wakeups *wakeups)
+static struct sl_async *next_due(const struct sl_wakeups *wakeups)
 {
-	for (struct sl_async *async = wakeups->list; async; async = async->next) {
-		if (InterlockedExchange(&async->sent, 0))
-			return async;
-	}
-	return NULL;
+	struct sl_async *async = wakeups->list;
+
+	while (async && !async->due)
+		async = async->next;
+	return async;
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct sl_loop *loop = arg;
+	struct sl_async *async;
 	char bytes[64];
 
 	(void)what;
@@ -44,11 +46,13 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	// Before looking: what is sent from here on comes with a byte of its own.
 	InterlockedExchange(&loop->wakeups->woken, 0);
 	sl_loop_wake(loop);
-	while (loop->wakeups) { // a callback may free the last one
-		struct sl_async *async = next_sent(loop->wakeups);
-
-		if (!async)
-			return;
+	// Each is called once: under a flood, one that is sent anew while it runs would keep us here, and
+	// timers, sockets and signals waiting.
+	for (async = loop->wakeups->list; async; async = async->next)
+		async->due = InterlockedExchange(&async->sent, 0) != 0;
+	while (loop->wakeups &&
+	       (async = next_due(loop->wakeups)) != NULL) { // a callback may free the last one
+		async->due = false;
 		async->fn(async->arg);
 	}
 }
@@ -72,6 +76,7 @@ static void wakeups_free(struct sl_loop *loop)
 static bool wakeups_make(struct sl_loop *loop)
 {
 	evutil_socket_t pair[2];
+	BOOL on = TRUE;
 
 	if (loop->wakeups)
 		return true;
@@ -84,6 +89,10 @@ static bool wakeups_make(struct sl_loop *loop)
 		loop->wakeups->wake = (SOCKET)pair[1];
 		evutil_make_socket_nonblocking(pair[0]);
 		evutil_make_socket_nonblocking(pair[1]);
+		// Else TCP keeps a byte back until the one before is acknowledged, which the other end puts
+		// off.
+		(void)setsockopt(loop->wakeups->wake, IPPROTO_TCP, TCP_NODELAY, (const char *)&on,
+				 sizeof(on));
 		loop->wakeups->event = event_new(loop->base, pair[0], EV_READ | EV_PERSIST, on_wake, loop);
 	}
 	if (loop->wakeups->event && event_add(loop->wakeups->event, NULL) == 0)
@@ -113,9 +122,12 @@ void sl_async_send(struct sl_async *async)
 {
 	struct sl_wakeups *wakeups = async->loop->wakeups;
 
-	if (InterlockedExchange(&async->sent, 1) || InterlockedExchange(&wakeups->woken, 1))
+	InterlockedExchange(&async->sent, 1);
+	if (InterlockedExchange(&wakeups->woken, 1))
 		return;
-	(void)send(wakeups->wake, "", 1, 0);
+	// With no byte under way the next to send anything tries again.
+	if (send(wakeups->wake, "", 1, 0) != 1)
+		InterlockedExchange(&wakeups->woken, 0);
 }
 
 void sl_async_free(struct sl_async *async)

@@ -28,19 +28,23 @@ struct sl_signals {
 // Windows gives the console's handler no argument. The lock keeps the loop alive while it is used.
 static SRWLOCK console_lock = SRWLOCK_INIT;
 static struct sl_loop *console_loop;
+static bool console_watched;
 
 static BOOL WINAPI on_console(DWORD event)
 {
 	bool last = event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT; // closed, logged off, shut down
 	bool ours;
 
+	// A service hears of everybody's log-off here; its own end the service manager tells it.
+	if ((event == CTRL_LOGOFF_EVENT || event == CTRL_SHUTDOWN_EVENT) && GetConsoleOutputCP() == 0)
+		return TRUE;
 	AcquireSRWLockShared(&console_lock);
 	ours = console_loop != NULL;
 	if (ours)
 		sl_loop_raise(console_loop, last ? SIGTERM : SIGINT);
 	ReleaseSRWLockShared(&console_lock);
 	// When this returns Windows ends the process, so it waits for its own end; Windows itself waits for 5
-	// s.
+	// s. SetConsoleCtrlHandler waits for this thread, too: nobody may call it on the way to that end.
 	if (ours && last)
 		Sleep(INFINITE);
 	return ours;
@@ -79,7 +83,8 @@ static bool signals_make(struct sl_loop *loop)
 	AcquireSRWLockExclusive(&console_lock);
 	console_loop = loop;
 	ReleaseSRWLockExclusive(&console_lock);
-	SetConsoleCtrlHandler(on_console, TRUE);
+	if (!console_watched) // without the lock: Windows calls the handler with its own
+		console_watched = SetConsoleCtrlHandler(on_console, TRUE);
 	return true;
 }
 
@@ -120,7 +125,6 @@ void sl_signal_free(struct sl_signal *sig)
 		AcquireSRWLockExclusive(&console_lock);
 		console_loop = NULL;
 		ReleaseSRWLockExclusive(&console_lock);
-		SetConsoleCtrlHandler(on_console, FALSE);
 		sl_async_free(signals->async);
 		sig->loop->signals = NULL;
 		free(signals);

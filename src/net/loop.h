@@ -23,8 +23,8 @@ int sl_loop_run(struct sl_loop *loop); // until sl_loop_stop; SL_OK or SL_ERR_SY
 void sl_loop_stop(struct sl_loop *loop);
 
 // Signals (TERM, INT, HUP …), delivered from the loop. On Windows a console's Ctrl-C and Ctrl-Break are INT,
-// its closing, a log-off and a shutdown TERM (which wait until the process has ended, SetConsoleCtrlHandler),
-// and the rest comes by sl_loop_raise.
+// its closing, a log-off and a shutdown TERM (which wait until the process has ended, SetConsoleCtrlHandler);
+// without a console, as in a service, the last two are none. The rest comes by sl_loop_raise.
 struct sl_signal;
 struct sl_signal *sl_loop_signal(struct sl_loop *loop, int signum, void (*fn)(void *arg), void *arg);
 void sl_signal_free(struct sl_signal *signal);

@@ -29,6 +29,7 @@ struct sl_device {
 	size_t under_way; // operations that the loop has not heard of yet
 	bool skips;       // what is done at once does not come through the port
 	bool touched;     // in the current batch
+	bool closed;      // and not freed, as the system kept an operation
 	void (*burst_end)(void *arg);
 	void *arg;
 };
@@ -122,6 +123,8 @@ static void dispatch(struct sl_loop *loop)
 	for (operation = completions->ready; operation; operation = operation->next)
 		left++;
 	while (left-- > 0 && loop->completions == completions && (operation = pop(completions)) != NULL) {
+		if (operation->device->closed)
+			continue; // given back too late for sl_device_close
 		operation->device->touched = true;
 		operation->done(operation, outcome(operation), operation->bytes);
 	}
@@ -397,10 +400,10 @@ bool sl_device_close(struct sl_device *device)
 	for (at = &loop->completions->devices; *at != device; at = &(*at)->next)
 		;
 	*at = device->next;
-	if (!drained) // its operations may still come: it is never freed, nor is what they come through
-		return false;
+	device->closed = true;
 	if (!loop->completions->devices)
-		completions_free(loop);
-	free(device);
-	return true;
+		completions_free(loop); // and with it the thread, before the loop goes
+	if (drained)                    // else its operations may still come, and they name it
+		free(device);
+	return drained;
 }

@@ -54,12 +54,15 @@ static uint32_t restart(const struct starting *starting, struct sl_error *error,
 	struct tap_started *out = starting->out;
 	uint32_t refused, code = 0;
 	enum tap_state state;
+	ULONGLONG end;
 
 	close_device(out);
 	refused = tap_restart(&out->adapter);
-	for (unsigned waited = 0;; waited += RESTART_STEP_MS) {
+	// By the clock: a driver that opens and does not answer takes seconds of each step.
+	end = GetTickCount64() + RESTART_MS;
+	for (;;) {
 		state = open_device(starting, &code);
-		if (state == TAP_READY || refused || waited >= RESTART_MS)
+		if (state == TAP_READY || refused || GetTickCount64() >= end)
 			break;
 		Sleep(RESTART_STEP_MS);
 	}

@@ -1,5 +1,7 @@
 """softlan-client.exe as one of the party's daemons."""
 
+import contextlib
+import glob
 import os
 import signal
 import subprocess
@@ -61,11 +63,28 @@ class WindowsClient(daemons.Daemon):
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
+            why = self.stuck()
             self.kill()
-            raise daemons.DaemonFailed(f"{self.name}: still running {timeout} s after Ctrl-C") from None
+            raise daemons.DaemonFailed(f"{self.name}: still running {timeout} s after Ctrl-C; {why}") from None
         self.process = None
         if code != expect:
             raise daemons.DaemonFailed(f"{self.name}: exit {code} instead of {expect}: {self.last_words()}")
+
+    def stuck(self):
+        """Why it may not have heard a Ctrl-C: its loop hangs, the wake-up was lost, or wine's thread for it never came."""
+        try:
+            self.ctl_text("status", timeout=5)
+            why = ["it answers softlanctl"]
+        except (daemons.DaemonFailed, subprocess.TimeoutExpired) as error:
+            why = [f"it answers nobody ({error})"]
+        for task in sorted(glob.glob(f"/proc/{self.process.pid}/task/*")):
+            with contextlib.suppress(OSError):
+                words = []
+                for name in ("comm", "wchan", "syscall"):
+                    with open(os.path.join(task, name), encoding="ascii", errors="replace") as file:
+                        words.append(file.read().strip())
+                why.append(f"thread {os.path.basename(task)}: {' '.join(words)}")
+        return "\n".join(why)
 
     # --- what it says ---
 

@@ -14,6 +14,7 @@
 #define THREADS 4
 #define SENDS 1000
 #define DATAGRAMS 300
+#define RESTLESS 1000000
 #define PIPE_NAME L"\\\\.\\pipe\\softlan-net-check"
 
 struct world {
@@ -181,6 +182,28 @@ static void wakeups_come_from_threads(void)
 	end(&t.w);
 }
 
+// Sends itself again whenever it is called.
+static void on_restless(void *arg)
+{
+	struct threads *t = arg;
+
+	if (++t->w.count < RESTLESS)
+		sl_async_send(t->async);
+}
+
+static void wakeups_leave_others_their_turn(void)
+{
+	struct threads t = {.sent = 0};
+
+	start(&t.w);
+	t.async = sl_loop_async(t.w.loop, on_restless, &t);
+	sl_async_send(t.async);
+	run(&t.w, 20);
+	check(t.w.count > 1 && t.w.count < RESTLESS, "one that is always sent keeps no timer waiting");
+	sl_async_free(t.async);
+	end(&t.w);
+}
+
 static void on_hup(void *arg)
 {
 	struct world *w = arg;
@@ -210,6 +233,48 @@ static void signals_come_from_threads(void)
 	sl_signal_free(hup);
 	sl_signal_free(term);
 	end(&w);
+}
+
+// ---- the console's events
+
+static DWORD WINAPI console_event(void *arg)
+{
+	// What Windows calls in a thread that it makes for the event.
+	HMODULE library = GetModuleHandleW(L"kernelbase.dll");
+	DWORD(WINAPI * routine)(void *event) = (void *)GetProcAddress(library, "CtrlRoutine");
+
+	return routine ? routine(arg) : 99;
+}
+
+static HANDLE send_event(DWORD event)
+{
+	return CreateThread(NULL, 0, console_event, (void *)(UINT_PTR)event, 0, NULL);
+}
+
+static void console_events_are_signals(void)
+{
+	struct world w;
+	HANDLE thread;
+
+	start(&w);
+	struct sl_signal *interrupt = sl_loop_signal(w.loop, SIGINT, on_hup, &w);
+	thread = send_event(CTRL_BREAK_EVENT);
+	check(run(&w, 5000) && w.count == 1, "Ctrl-Break interrupts");
+	WaitForSingleObject(thread, 5000);
+	CloseHandle(thread);
+	struct sl_signal *term = sl_loop_signal(w.loop, SIGTERM, on_hup, &w);
+	thread = send_event(CTRL_LOGOFF_EVENT);
+	check(!run(&w, 300) && w.count == 1 && WaitForSingleObject(thread, 5000) == WAIT_OBJECT_0,
+	      "without a console, as in a service, somebody's log-off ends nothing");
+	CloseHandle(thread);
+	// Last: its thread waits for our end, and SetConsoleCtrlHandler for that thread.
+	thread = send_event(CTRL_CLOSE_EVENT);
+	check(run(&w, 5000) && w.count == 2, "a console that is closed ends it");
+	sl_signal_free(interrupt);
+	sl_signal_free(term);
+	end(&w);
+	check(WaitForSingleObject(thread, 0) == WAIT_TIMEOUT, "in order, while Windows waits");
+	CloseHandle(thread);
 }
 
 // ---- overlapped I/O
@@ -434,10 +499,12 @@ int main(void)
 	clock_is_the_counter();
 	timers_are_precise();
 	wakeups_come_from_threads();
+	wakeups_leave_others_their_turn();
 	signals_come_from_threads();
 	devices_complete_in_the_loop();
 	udp_talks();
 	names_are_looked_up();
+	console_events_are_signals();
 	printf("1..%d\n", cases);
 	return failures != 0;
 }

@@ -85,6 +85,16 @@ def none(party):
     tap.expect("--service install|remove|start|stop|reload|status" in output, f"--help: {output}")
 
 
+@plan.case("a file where its folder should be is refused [WIN-9]")
+def not_a_folder(party):
+    place = party.windows.file(FOLDER)
+    with open(place, "w", encoding="ascii"):
+        pass
+    output = party.windows.run([party.exe, "--service", "install"], check=False)
+    tap.expect("a file or a link; remove it" in output and not party.windows.service(NAME), output)
+    os.unlink(place)
+
+
 @plan.case("install: starts with Windows, by a quoted path, as SYSTEM; event source, private folder; a second time updates "
            "[OPS-2]")
 def install(party):
