@@ -108,7 +108,8 @@ static wchar_t *command_line(const struct sl_service_job *job, const wchar_t *pr
 	wchar_t *given = job->config ? sl_wide(job->config) : NULL, *line = NULL;
 	wchar_t *full = given ? calloc(PATH_CHARS, sizeof(*full)) : NULL;
 	// The service starts in another folder.
-	bool good = !job->config || (full && GetFullPathNameW(given, PATH_CHARS, full, NULL) > 0);
+	DWORD len = full ? GetFullPathNameW(given, PATH_CHARS, full, NULL) : 0;
+	bool good = !job->config || (len > 0 && len < PATH_CHARS);
 	size_t size = wcslen(program) + (full ? wcslen(full) : 0) + 64;
 
 	if (good)

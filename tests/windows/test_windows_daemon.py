@@ -4,6 +4,7 @@ softlanctl.exe, under wine. Readers of the pipe that keep no rule are nobody els
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -282,6 +283,21 @@ def paths(party):
     output = party.windows.run([party.small, "--dump-config", "-c", party.conf], env={"ProgramData": "C:\\elsewhere"})
     tap.expect('file = "C:\\\\ProgramData\\\\softlan\\\\file";' in output, f"--dump-config: {output}")
     tap.expect('control_socket = "\\\\\\\\.\\\\pipe\\\\softlan-small";' in output, f"--dump-config: {output}")
+
+
+@plan.case("a file in the place of its folder: it does not start, and says so [OPS-2]")
+def folder_taken(party):
+    place = party.windows.file("C:\\ProgramData\\softlan")
+    shutil.rmtree(place, ignore_errors=True)
+    with open(place, "w", encoding="ascii"):
+        pass
+    try:
+        configure(party, "number = 3;")
+        process = party.windows.start([party.small, "-c", party.conf], "folder")
+        tap.expect_equal(process.wait(20), 1, "exit code")
+        tap.expect("is not a folder" in process.output(), process.output())
+    finally:
+        os.unlink(place)
 
 
 def service(party, action, *words, check=True):
