@@ -45,8 +45,9 @@ def _hierarchies():
     """Where a container needs a cgroup: the unified hierarchy, and systemd's own of version 1."""
     with open("/proc/self/mounts", encoding="utf-8") as file:
         mounts = [line.split() for line in file]
-    return [where for _, where, kind, options, *_ in mounts
-            if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(","))]
+    # Once each: a folder of another system that somebody works in (chroot) may have them mounted, too.
+    return [where for _, where, kind, options, *_ in mounts if where.startswith("/sys/")
+            and (kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")))]
 
 
 def sweep():
