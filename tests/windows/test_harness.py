@@ -7,7 +7,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "scripts"))
-from party import ns, standard, tap, traffic  # noqa: E402  pylint: disable=C0413
+from party import standard, tap, traffic  # noqa: E402  pylint: disable=C0413
 import adapter as adapters  # noqa: E402  pylint: disable=C0413
 import wine  # noqa: E402  pylint: disable=C0413
 
@@ -52,7 +52,8 @@ def fresh(party):
     tap.expect_equal(party.windows.registry_get("HKCU\\Software\\softlan", "here"), None, "the other's value")
     other.close()
     print(f"# made and asked in {seconds:.2f} s")
-    tap.expect(seconds < 5, f"{seconds:.1f} s for a new prefix")
+    # Wine 10 lets the first program of a prefix wait for 5 s; making one from nothing takes three times as long.
+    tap.expect(seconds < 10, f"{seconds:.1f} s for a new prefix")
 
 
 @plan.case("programs: exit code, output, Ctrl-C, kill -9")
@@ -209,7 +210,7 @@ def unplugged(party):
 def through(party):
     windows = party.windows
     other = adapters.Adapter(windows, "tap1", mac="00:ff:12:34:56:79", number=1)
-    ns.run(["ip", "-n", party.c1.name, "link", "set", "tap1", "netns", party.c2.name])
+    party.c1.batch([f"link set tap1 netns {party.c2.name}"])
     party.c1.batch(["address add 10.9.0.1/24 dev softlan"])
     party.c2.batch(["address add 10.9.0.2/24 dev tap1", "link set tap1 up"])
     for slot, one in enumerate((party.tap, other)):
